@@ -1,0 +1,1 @@
+"""A streaming monitor for product metrics that keeps one alert budget."""

@@ -1,0 +1,142 @@
+"""The compiled definitions: what ingest must extract, what the core must keep, how to judge it.
+
+`compile` makes a `Plan` of a configuration; no later stage reads the configuration itself.
+"""
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+
+import xxhash
+
+from monitor.model.time import MINUTE
+
+Condition = tuple[str, str, tuple[str | float, ...]]
+"""(field, operator, operands): operator one of `in`, `not_in`, `prefix`, `lt`, `lte`, `gt`, `gte`."""
+
+
+class Law(StrEnum):
+    """The distribution by which the guard judges a metric (GUARD.md, the bet L by metric kind)."""
+
+    NEGATIVE_BINOMIAL = "negative_binomial"
+    BETA_BINOMIAL = "beta_binomial"
+    NORMAL_SUM = "normal_sum"
+    NORMAL_MEAN = "normal_mean"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """One number that a metric accumulates from one event name.
+
+    Attributes:
+        name: as it stands in `buckets.ndjson`'s `measures`.
+        event: the event name that feeds it.
+        where: conditions that must all hold; sorted, so that equal filters are equal.
+        value: the numeric field that is summed (times `count`), from events that have it; with None
+            it counts events (`count` each).
+        needs: a numeric field that an event must have to be counted (the `count` beside a `sum`).
+    """
+
+    name: str
+    event: str
+    where: tuple[Condition, ...] = ()
+    value: str | None = None
+    needs: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calendar:
+    """How time is cut into buckets.
+
+    Attributes:
+        width_us: length of a bucket; below a day it divides the day, else it is whole days.
+        timezone: IANA name; matters for the bucket edges only from a day on.
+    """
+
+    width_us: int
+    timezone: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricPlan:
+    """One served metric.
+
+    Attributes:
+        name, kind, description, owner, unit_name, tier, role, better, runbook_url: as defined.
+        measures: what is accumulated; see `numerator` and `denominator` for their roles.
+        groupings: tuples of dimension names; `()`, the whole, is always the first.
+        calendar: the buckets that are judged.
+        window_us: length of the rolling value, a multiple of the bucket.
+        season_timezone: the time zone of the weekly profile.
+        law: how the guard judges it.
+        severity: `page` or `ticket`.
+        direction: `both`, `up` or `down`: which shifts are judged.
+        min_relative_shift, min_units, no_data, accept_after_us: as in `detect`.
+        log_threshold: natural log of A by grouping index, from the alert budget.
+        formula: hash of what is measured; state under another hash does not fit.
+        definition: the definition as written, for `/api/v1/metrics`.
+    """
+
+    name: str
+    kind: str
+    measures: tuple[Measure, ...]
+    groupings: tuple[tuple[str, ...], ...]
+    calendar: Calendar
+    window_us: int
+    season_timezone: str
+    law: Law
+    severity: str
+    direction: str
+    min_relative_shift: float
+    min_units: float
+    no_data: str
+    accept_after_us: int
+    log_threshold: tuple[float, ...]
+    formula: str
+    better: str = "up"
+    owner: str | None = None
+    unit_name: str | None = None
+    runbook_url: str | None = None
+    description: str | None = None
+    tier: str | None = None
+    role: str | None = None
+    definition: str = "{}"
+
+    @property
+    def is_total(self) -> bool:
+        """Whether its value is a total, for which an empty bucket is 0 (count, sum)."""
+        return self.kind in ("count", "sum")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """All served metrics, with what concerns them all.
+
+    Attributes:
+        metrics: sorted by name.
+        allowed_lateness_us, restatement_window_us, max_clock_skew_us, idle_timeout_us: as configured.
+        cardinality: values of a dimension that a metric keeps apart.
+        shards: partitions of the log; 1 without a broker.
+    """
+
+    metrics: tuple[MetricPlan, ...]
+    allowed_lateness_us: int
+    restatement_window_us: int
+    max_clock_skew_us: int
+    idle_timeout_us: int
+    cardinality: int
+    shards: int = 1
+
+    @cached_property
+    def base_us(self) -> int:
+        """Width of the buckets of cells and of activity: divides every metric's bucket."""
+        return math.gcd(15 * MINUTE, *(m.calendar.width_us for m in self.metrics)) or MINUTE
+
+    def shard_of(self, metric: str) -> int:
+        """The shard that keeps this metric: xxh64 of its name, modulo the shards."""
+        return xxhash.xxh64_intdigest(metric.encode()) % self.shards
+
+
+COMBINATION_FACTOR = 10
+"""Combinations of dimensions are kept up to this many times `cardinality`."""

@@ -1,0 +1,82 @@
+"""A frame: what one source partition says to one shard in one flush. The log is made of these."""
+
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.model import codec
+from monitor.model.time import NEVER
+
+
+class Deltas(msgspec.Struct, frozen=True, kw_only=True):
+    """What one metric's measures grew by, columnar: one row a (late, bucket, series), sorted so.
+
+    Attributes:
+        metric: its name.
+        formula: hash of what it measures; rows under another hash than the core's are skipped.
+        groups: per series, which of the metric's groupings it belongs to (0 is the whole). int16[s]
+        segments: per series, the values of that grouping's dimensions as one CSV row; `all` for 0.
+        late: per row, whether the bucket had ended by the source's watermark when read. bool[r]
+        bucket: per row, the start of the bucket, microseconds. int64[r]
+        series: per row, index into `groups` and `segments`. int32[r]
+        hi: per row and measure (the metric's `measures`, in order), the sum. float64[r, k]
+        lo: what `hi` lacks of the exact sum. float64[r, k]
+    """
+
+    metric: str
+    formula: str
+    groups: Any
+    segments: list[str]
+    late: Any
+    bucket: Any
+    series: Any
+    hi: Any
+    lo: Any
+
+
+class Frame(msgspec.Struct, frozen=True, kw_only=True):
+    """One flush of one source for one shard.
+
+    Attributes:
+        source: the source partition.
+        sources: how many partitions the topic (files the replay) has.
+        start: first offset covered; with `stop` the chain by source.
+        stop: offset after the last one covered.
+        watermark_us: no on-time delta before it is still to come; `NEVER` before the source spoke,
+            `FOREVER` once it has ended.
+        newest_us: newest confirmed event time (else the newest seen); `NEVER` where none.
+        lost: events that retention removed before they were read.
+        activity: starts of the base buckets in which any on-time event arrived, sorted, whether or
+            not a metric uses it. int64[b]
+        deltas: one entry a metric of the shard that has rows.
+    """
+
+    source: int
+    sources: int
+    start: int
+    stop: int
+    watermark_us: int = NEVER
+    newest_us: int = NEVER
+    lost: int = 0
+    activity: Any = msgspec.field(default_factory=lambda: np.empty(0, np.int64))
+    deltas: list[Deltas] = []
+
+
+_decoder = codec.decoder(Frame)
+
+
+def encode_frame(frame: Frame) -> bytes:
+    """The bytes of a frame."""
+    return codec.encode(frame)
+
+
+def decode_frame(data: bytes) -> Frame:
+    """The frame of these bytes; raises `msgspec.DecodeError` where they are none."""
+    return _decoder.decode(data)
+
+
+Int64s = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
