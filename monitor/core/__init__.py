@@ -1,0 +1,1 @@
+"""The deterministic core: `apply(frame) -> effects`, snapshot and restore."""
