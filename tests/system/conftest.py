@@ -1,0 +1,62 @@
+"""Fixtures of the system tests; a server that cannot be had skips what needs it.
+
+With MONITOR_REQUIRE_SERVERS=1 (as in CI) it fails instead.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from tests.system import servers
+
+_T = TypeVar("_T")
+
+
+def _or_skip(make: Callable[[], _T]) -> _T:
+    try:
+        return make()
+    except servers.MissingError as missing:
+        if os.environ.get("MONITOR_REQUIRE_SERVERS") == "1":
+            pytest.fail(f"{missing} (MONITOR_REQUIRE_SERVERS=1 forbids the skip)")
+        pytest.skip(f"needs a real server: {missing}")
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Kafka]:
+    """A broker that all tests of the session share; tests keep apart by their prefixes."""
+    folder = tmp_path_factory.mktemp("kafka")
+    broker = _or_skip(lambda: servers.Kafka(folder))
+    broker.start()
+    try:
+        yield broker
+    finally:
+        broker.stop()
+
+
+@pytest.fixture(scope="session")
+def alertmanager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]:
+    folder: Path = tmp_path_factory.mktemp("alertmanager")
+    server = _or_skip(lambda: servers.start_alertmanager(folder))
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def prometheus(tmp_path: Path) -> Iterator[Callable[[list[str]], servers.Server]]:
+    """Starts a Prometheus that scrapes the addresses it is given."""
+    started: list[servers.Server] = []
+
+    def begin(targets: list[str]) -> servers.Server:
+        started.append(_or_skip(lambda: servers.start_prometheus(tmp_path, targets)))
+        return started[-1]
+
+    try:
+        yield begin
+    finally:
+        for server in started:
+            server.stop()
