@@ -1,0 +1,131 @@
+"""Lines of `buckets.ndjson` from the core's effects, for those who write files and keep no store."""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.core.effects import ClosedBucket, Effect, Group, RestatedBucket
+from monitor.journal.records import LABELS, closed_columns, numbers, restated_columns
+from monitor.model.bucket import UNJUDGED, BucketColumns, Number, RestatedColumns
+from monitor.model.tick import Floats
+from monitor.model.time import DAY
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What was judged of one bucket of a panel."""
+
+    groups: tuple[Group, ...]
+    expected: Floats
+    lower: Floats
+    upper: Floats
+    evidence: Floats
+    state: NDArray[np.int8]
+
+
+class Judged:
+    """What was judged in the last while, so that a restated line can repeat it.
+
+    Memory: 33 bytes a series and bucket of the window.
+
+    Args:
+        restatement_window_us: how long after its end a bucket can still be restated.
+    """
+
+    def __init__(self, restatement_window_us: int) -> None:
+        # Sources may differ in their watermarks, and a bucket may be as long as a day.
+        self._window_us = restatement_window_us + DAY
+        self._kept: OrderedDict[tuple[int, int], list[_Kept]] = OrderedDict()
+        self._newest_us = 0
+
+    def keep(self, effect: ClosedBucket) -> None:
+        """Remember a bucket, and forget those that nothing can restate any more."""
+        part = _Kept(
+            effect.groups,
+            effect.expected,
+            effect.lower,
+            effect.upper,
+            effect.evidence,
+            effect.state,
+        )
+        self._kept.setdefault((effect.start_us, effect.end_us), []).append(part)
+        self._newest_us = max(self._newest_us, effect.end_us)
+        while next(iter(self._kept))[1] < self._newest_us - self._window_us:
+            self._kept.popitem(last=False)
+
+    def body(self, effect: RestatedBucket, restated: RestatedColumns) -> BucketColumns:
+        """The judged columns of the bucket that these rows restate, as far as they are known."""
+        for part in self._kept.get((effect.start_us, effect.end_us), ()):
+            for group in part.groups:
+                if (group.metric, group.dimension) == (restated.metric, restated.dimension):
+                    return _body(restated, group, part)
+        return _unjudged(restated)
+
+
+def bucket_lines(
+    effect: Effect, *, parents_only: bool = False, memory: Judged | None = None
+) -> Iterator[dict[str, Any]]:
+    """The rows of an effect; none where it is no bucket.
+
+    Args:
+        effect: what the core decided.
+        parents_only: only the wholes, dimension `all`.
+        memory: what was judged of earlier buckets (and now of this one); without it the lines of a
+            restatement have no expectation, band and evidence, although they replace lines that do.
+    """
+    if isinstance(effect, ClosedBucket):
+        if memory is not None:
+            memory.keep(effect)
+        for closed in closed_columns(effect, parents_only=parents_only):
+            yield from closed.lines()
+    elif isinstance(effect, RestatedBucket):
+        for restated in restated_columns(effect, parents_only=parents_only):
+            body = memory.body(effect, restated) if memory is not None else _unjudged(restated)
+            named = set(restated.segments)
+            yield from (line for line in restated.over(body).lines() if line["segment"] in named)
+
+
+def _body(restated: RestatedColumns, group: Group, part: _Kept) -> BucketColumns:
+    blank: list[Number] = [None] * len(group.segments)
+    return BucketColumns(
+        metric=restated.metric,
+        dimension=restated.dimension,
+        start=restated.start,
+        end=restated.end,
+        segments=list(group.segments),
+        value=blank,
+        n=blank,
+        expected=numbers(part.expected[group.rows]),
+        lower=numbers(part.lower[group.rows]),
+        upper=numbers(part.upper[group.rows]),
+        window_value=blank,
+        evidence=numbers(part.evidence[group.rows]),
+        evidence_ratio=blank,
+        state=[LABELS[code] for code in part.state[group.rows].tolist()],
+        measures=dict.fromkeys(group.measures, blank),
+    )
+
+
+def _unjudged(restated: RestatedColumns) -> BucketColumns:
+    blank: list[Number] = [None] * len(restated.segments)
+    return BucketColumns(
+        metric=restated.metric,
+        dimension=restated.dimension,
+        start=restated.start,
+        end=restated.end,
+        segments=restated.segments,
+        value=blank,
+        n=blank,
+        expected=blank,
+        lower=blank,
+        upper=blank,
+        window_value=blank,
+        evidence=blank,
+        evidence_ratio=blank,
+        state=[UNJUDGED] * len(restated.segments),
+        measures=dict.fromkeys(restated.measures, blank),
+    )

@@ -1,0 +1,130 @@
+"""One closed bucket of all the series of a metric and dimension, columnar: the `buckets` stream."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+Number = int | float | None
+"""A whole number travels as an integer, an undefined one as null."""
+
+UNJUDGED = "learning"
+"""State of a series that first appeared in a bucket by late events: nothing was expected of it."""
+
+
+class BucketColumns(msgspec.Struct, frozen=True, kw_only=True):
+    """All series of one metric and dimension in one bucket; lists have one entry a segment.
+
+    Attributes:
+        metric: its name.
+        dimension: `all`, or dimension names joined by a comma.
+        start, end: RFC 3339.
+        revision: of every segment, or a list by segment.
+        segments: `all`, or one CSV row of values each.
+        value, n, expected, lower, upper, window_value, evidence, state: as in `buckets.ndjson`.
+        evidence_ratio: log M / log A: 1 fires.
+        measures: the sums themselves, by name.
+    """
+
+    metric: str
+    dimension: str
+    start: str
+    end: str
+    revision: int | list[int] = 0
+    segments: list[str]
+    value: list[Number]
+    n: list[Number]
+    expected: list[Number]
+    lower: list[Number]
+    upper: list[Number]
+    window_value: list[Number]
+    evidence: list[Number]
+    evidence_ratio: list[Number]
+    state: list[str]
+    measures: dict[str, list[Number]]
+
+    def lines(self, segment: str | None = None) -> Iterator[dict[str, Any]]:
+        """The rows of `buckets.ndjson`, of one segment or (None) of all."""
+        revisions = self.revision
+        for i, name in enumerate(self.segments):
+            if segment is None or name == segment:
+                yield {
+                    "metric": self.metric,
+                    "dimension": self.dimension,
+                    "segment": name,
+                    "start": self.start,
+                    "end": self.end,
+                    "value": self.value[i],
+                    "n": self.n[i],
+                    "expected": self.expected[i],
+                    "lower": self.lower[i],
+                    "upper": self.upper[i],
+                    "window_value": self.window_value[i],
+                    "evidence": self.evidence[i],
+                    "state": self.state[i],
+                    "revision": revisions if isinstance(revisions, int) else revisions[i],
+                    "measures": {key: column[i] for key, column in self.measures.items()},
+                }
+
+
+class RestatedColumns(msgspec.Struct, frozen=True, kw_only=True):
+    """What late events changed of a closed bucket, for the segments that it names.
+
+    Attributes: see `BucketColumns`; `revision` is by segment, from 1 on.
+    """
+
+    metric: str
+    dimension: str
+    start: str
+    end: str
+    revision: list[int]
+    segments: list[str]
+    value: list[Number]
+    n: list[Number]
+    window_value: list[Number]
+    measures: dict[str, list[Number]]
+
+    def over(self, body: BucketColumns) -> BucketColumns:
+        """The bucket with these rows in place of its own; new segments are appended, unjudged."""
+        place = {segment: i for i, segment in enumerate(body.segments)}
+        fresh = [segment for segment in self.segments if segment not in place]
+        for segment in fresh:
+            place[segment] = len(place)
+        rows = [place[segment] for segment in self.segments]
+        blank: list[Number] = [None] * len(fresh)
+        old = body.revision
+        base = [old] * len(body.segments) if isinstance(old, int) else old
+
+        def put(column: list[Number], values: list[Number]) -> list[Number]:
+            merged = column + blank
+            for row, value in zip(rows, values, strict=True):
+                merged[row] = value
+            return merged
+
+        revision = [*base, *[0] * len(fresh)]
+        for row, number in zip(rows, self.revision, strict=True):
+            revision[row] = number
+        return BucketColumns(
+            metric=body.metric,
+            dimension=body.dimension,
+            start=body.start,
+            end=body.end,
+            revision=revision,
+            segments=body.segments + fresh,
+            value=put(body.value, self.value),
+            n=put(body.n, self.n),
+            expected=body.expected + blank,
+            lower=body.lower + blank,
+            upper=body.upper + blank,
+            window_value=put(body.window_value, self.window_value),
+            evidence=body.evidence + blank,
+            evidence_ratio=body.evidence_ratio + blank,
+            state=body.state + [UNJUDGED] * len(fresh),
+            measures={
+                name: put(
+                    body.measures.get(name, [None] * len(body.segments)),
+                    self.measures.get(name, [None] * len(self.segments)),
+                )
+                for name in body.measures | self.measures
+            },
+        )
