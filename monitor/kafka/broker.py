@@ -1,0 +1,132 @@
+"""Connections to the broker, with the settings that keep what was promised.
+
+Consumers read committed records only and never commit by themselves; producers are transactional,
+and their id belongs to what they write for (a source partition, a shard), never to a process: who
+starts one under the same id fences the former owner and ends its open transaction.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, NodeNotReadyError
+
+from monitor.errors import UnreachableError
+
+PART_BYTES = 900_000
+"""What one message carries at most: the broker's default limit is 1,048,588 with its overhead."""
+
+_CONNECT_SECONDS = 8.0
+_SESSION_MS = 10_000
+_HEARTBEAT_MS = 2_000
+_MAX_POLL_MS = 60_000
+_TRANSACTION_MS = 15_000
+_REQUEST_MS = 10_000
+_BATCH_BYTES = 131_072
+_FETCH_BYTES = 4 * 1024 * 1024
+_DOWN = (KafkaConnectionError, KafkaTimeoutError, NodeNotReadyError, TimeoutError, OSError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broker:
+    """Where the broker is.
+
+    Attributes:
+        address: `bootstrap_servers`, host:port joined by commas.
+    """
+
+    address: str
+
+    def consumer(
+        self, *, group: str | None = None, instance: str | None = None
+    ) -> AIOKafkaConsumer:
+        """A consumer, not started, of nothing yet.
+
+        Args:
+            group: its consumer group; None for one that is told its partitions.
+            instance: its name as a static member of the group: a restart under the same name takes
+                its partitions back without waiting for the old session to end.
+        """
+        return AIOKafkaConsumer(
+            bootstrap_servers=self.address,
+            group_id=group,
+            group_instance_id=instance,
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            session_timeout_ms=_SESSION_MS,
+            heartbeat_interval_ms=_HEARTBEAT_MS,
+            max_poll_interval_ms=_MAX_POLL_MS,
+            request_timeout_ms=_REQUEST_MS,
+            max_partition_fetch_bytes=_FETCH_BYTES,
+            check_crcs=False,
+        )
+
+    def producer(self, transactional_id: str) -> AIOKafkaProducer:
+        """A transactional producer, not started; its start fences the former one of this id."""
+        return AIOKafkaProducer(
+            bootstrap_servers=self.address,
+            transactional_id=transactional_id,
+            acks="all",
+            transaction_timeout_ms=_TRANSACTION_MS,
+            request_timeout_ms=_REQUEST_MS,
+            compression_type="lz4",
+            max_batch_size=_BATCH_BYTES,
+            max_request_size=2 * PART_BYTES,
+        )
+
+    @contextlib.asynccontextmanager
+    async def admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
+        """An administrator for the time of a `with` block."""
+        client = AIOKafkaAdminClient(bootstrap_servers=self.address, request_timeout_ms=_REQUEST_MS)
+        async with self.running(client):
+            yield client
+
+    @contextlib.asynccontextmanager
+    async def running(self, client: Any) -> AsyncIterator[Any]:
+        """Start a client and stop it at the end; `UnreachableError` where no broker answers."""
+        try:
+            await self.start(client)
+            yield client
+        finally:
+            await stop(client)
+
+    async def start(self, client: Any) -> None:
+        """Start a client; `UnreachableError` within about ten seconds where no broker answers."""
+        try:
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                await client.start()
+        except _DOWN as error:
+            message = (
+                f"no Kafka broker answers at {self.address}; start it, or correct "
+                "source.kafka.bootstrap_servers (or MONITOR__SOURCE__KAFKA__BOOTSTRAP_SERVERS)"
+            )
+            raise UnreachableError(message) from error
+
+
+async def stop(client: Any) -> None:
+    """Stop a client, whatever state it is in."""
+    close = client.stop if hasattr(client, "stop") else client.close
+    with contextlib.suppress(KafkaError, TimeoutError, OSError):
+        async with asyncio.timeout(_CONNECT_SECONDS):
+            await close()
+
+
+def is_down(error: BaseException) -> bool:
+    """Whether this error says that no broker can be reached."""
+    return isinstance(error, (*_DOWN, UnreachableError))
+
+
+def slices(data: bytes, size: int = PART_BYTES) -> Iterable[bytes]:
+    """The data in pieces of at most `size` bytes, at least one.
+
+    >>> list(slices(b"abcde", 2))
+    [b'ab', b'cd', b'e']
+    >>> list(slices(b""))
+    [b'']
+    """
+    return [data[at : at + size] for at in range(0, max(len(data), 1), size)]
