@@ -1,0 +1,1 @@
+"""Decisions to incidents: their life, their figures, and the words for whoever is woken."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.model.incident import Incident
+from monitor.model.incident import IncidentChanged, IncidentFaded
 from monitor.model.tick import Floats, Ints
 
 
@@ -78,20 +78,13 @@ class RestatedBucket:
     measures: Floats
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IncidentChanged:
-    """An incident began, changed its state, or (firing) has new figures."""
-
-    incident: Incident
-    transition: bool
-    """Whether the state changed: only these are lines of `alerts.ndjson`."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IncidentFaded:
-    """A pending incident ended without a word: whoever keeps it forgets it."""
-
-    alert_id: str
-
-
 Effect = ClosedBucket | RestatedBucket | IncidentChanged | IncidentFaded
+
+__all__ = [
+    "ClosedBucket",
+    "Effect",
+    "Group",
+    "IncidentChanged",
+    "IncidentFaded",
+    "RestatedBucket",
+]

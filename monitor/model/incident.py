@@ -1,5 +1,6 @@
 """One incident through its life: what `alerts.ndjson`, the journal and Alertmanager are given."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -80,3 +81,23 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     runbook_url: str | None = None
     updated_at: str
     labels: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentChanged:
+    """An incident began, changed its state, or (firing) has new figures.
+
+    Attributes:
+        incident: as it is now.
+        transition: whether its state changed: only these are lines of `alerts.ndjson`.
+    """
+
+    incident: Incident
+    transition: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentFaded:
+    """A pending incident ended without a word: whoever keeps it forgets it."""
+
+    alert_id: str

@@ -1,0 +1,86 @@
+"""Open buckets: sums by row that grow until the watermark passes, whatever order deltas come in."""
+
+from typing import Any
+
+import numpy as np
+
+from monitor.model.tick import Floats, Ints
+from monitor.stats.exact import add_pairs
+
+
+class OpenBuckets:
+    """Sums of the buckets of a panel that have not closed, as (hi, lo) pairs.
+
+    Attributes:
+        measures: how many sums a row has (those of the widest metric).
+    """
+
+    def __init__(self, measures: int) -> None:
+        self.measures = measures
+        self._open: dict[int, tuple[Floats, Floats]] = {}
+
+    def starts(self) -> list[int]:
+        """Starts of the buckets that hold anything."""
+        return sorted(self._open)
+
+    def add(
+        self, start_us: int, rows: Ints, hi: Floats, lo: Floats, *, size: int, repeats: bool
+    ) -> None:
+        """Add pairs to rows of one bucket.
+
+        Args:
+            start_us: the bucket.
+            rows: which rows. int64[r]
+            hi, lo: what they grow by. float64[r, k] with k at most `measures`
+            size: rows of the panel now.
+            repeats: whether a row may occur more than once (folded series).
+        """
+        width = hi.shape[1]
+        sums_hi, sums_lo = self._bucket(start_us, size)
+        for part in _without_repeats(rows) if repeats else [np.s_[:]]:
+            at = rows[part]
+            new_hi, new_lo = add_pairs(sums_hi[at, :width], sums_lo[at, :width], hi[part], lo[part])
+            sums_hi[at, :width] = new_hi
+            sums_lo[at, :width] = new_lo
+
+    def take(self, start_us: int, size: int) -> Floats:
+        """Remove a bucket and return its sums, rounded to a double each. float64[size, k]"""
+        sums_hi, sums_lo = self._bucket(start_us, size)
+        del self._open[start_us]
+        return sums_hi + sums_lo
+
+    def clear(self, rows: Ints) -> None:
+        """Forget what these rows hold."""
+        for hi, lo in self._open.values():
+            inside = rows[rows < len(hi)]
+            hi[inside] = 0
+            lo[inside] = 0
+
+    def _bucket(self, start_us: int, size: int) -> tuple[Floats, Floats]:
+        pair = self._open.get(start_us)
+        if pair is None or len(pair[0]) < size:
+            hi = np.zeros((size, self.measures))
+            lo = np.zeros((size, self.measures))
+            if pair is not None:
+                hi[: len(pair[0])], lo[: len(pair[1])] = pair
+            pair = self._open[start_us] = hi, lo
+        return pair
+
+    def dump(self) -> list[Any]:
+        """Every open bucket with its sums."""
+        return [[start, hi, lo] for start, (hi, lo) in sorted(self._open.items())]
+
+    def load(self, state: list[Any]) -> None:
+        """Take over what `dump` gave."""
+        for start, hi, lo in state:
+            pad = ((0, 0), (0, max(0, self.measures - hi.shape[1])))
+            self._open[start] = np.pad(hi, pad), np.pad(lo, pad)
+
+
+def _without_repeats(rows: Ints) -> list[Ints]:
+    """Positions of `rows`, cut so that no part names a row twice."""
+    order = np.argsort(rows, kind="stable")
+    ordered = rows[order]
+    first = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    occurrence = np.arange(len(rows)) - np.repeat(first, np.diff(np.r_[first, len(rows)]))
+    return [order[occurrence == k] for k in range(int(occurrence.max()) + 1)]

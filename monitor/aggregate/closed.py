@@ -1,0 +1,164 @@
+"""Closed buckets: the rolling value over a window, and the sums that late events may still change.
+
+Buckets inside the longest window are kept as arrays; older ones, down to the restatement window,
+compressed.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import zstandard
+
+from monitor.model.tick import Floats, Ints
+from monitor.model.time import NEVER
+from monitor.stats.exact import add_pairs
+
+
+class ClosedBuckets:
+    """Sums of the buckets of a panel that have closed, as far back as anything may need them.
+
+    Args:
+        windows_us: the window lengths in use that are longer than a bucket.
+        restatement_us: how far back late events are applied.
+        measures: sums a row.
+    """
+
+    def __init__(self, *, windows_us: list[int], restatement_us: int, measures: int) -> None:
+        self.windows_us = sorted(windows_us)
+        self.restatement_us = restatement_us
+        self.measures = measures
+        self.newest_us = NEVER
+        self._starts: list[int] = []
+        self._recent: dict[int, Floats] = {}
+        self._old: dict[int, tuple[int, bytes]] = {}
+        self._rolling = {w: np.zeros((2, 0, measures)) for w in self.windows_us}
+        self._from = dict.fromkeys(self.windows_us, NEVER)
+
+    def push(self, start_us: int, end_us: int, sums: Floats) -> None:
+        """Take in a bucket that has just closed, and let go of what is too old.
+
+        Args:
+            start_us: its start; later than that of every bucket before.
+            end_us: its end.
+            sums: of every row of the panel. float64[rows, k]
+        """
+        for window in self.windows_us:
+            first = end_us - window
+            begin, stop = (bisect_left(self._starts, t) for t in (self._from[window], first))
+            for start in self._starts[begin:stop]:
+                self._roll(window, self._recent[start], -1.0)
+            self._roll(window, sums, +1.0)
+            self._from[window] = first
+        self._starts.append(start_us)
+        self._recent[start_us] = sums
+        self.newest_us = start_us
+        self._let_go(end_us)
+
+    def window_sums(self, window_us: int) -> Floats:
+        """Sums over the window that ends with the newest bucket. float64[rows, k]"""
+        hi, lo = self._rolling[window_us]
+        return hi + lo
+
+    def sums(self, start_us: int) -> Floats | None:
+        """Sums of one closed bucket, for rows that existed then; None where it is not kept."""
+        recent = self._recent.get(start_us)
+        if recent is not None:
+            return recent
+        old = self._old.get(start_us)
+        if old is None:
+            return None
+        return np.frombuffer(zstandard.decompress(old[1])).reshape(self.measures, old[0]).T
+
+    def restate(self, start_us: int, rows: Ints, sums: Floats) -> None:
+        """Overwrite rows of a closed bucket by what they are with late events.
+
+        A bucket that was never closed (before the first one, or inside a gap) comes into being.
+        """
+        known = self.sums(start_us)
+        old = np.zeros((0, self.measures)) if known is None else known
+        size = max(len(old), int(rows.max()) + 1)
+        new = np.zeros((size, self.measures))
+        new[: len(old)] = old
+        change = new.copy()
+        new[rows] = sums
+        for window, begin in self._from.items():
+            if begin <= start_us:
+                self._roll(window, change, -1.0)
+                self._roll(window, new, +1.0)
+        if start_us in self._recent:
+            self._recent[start_us] = new
+        else:
+            self._old[start_us] = size, _compress(new)
+
+    def total(self, rows: Ints, starts: Iterable[int]) -> Floats:
+        """Sums of these rows over the buckets that start at these times. float64[r, k]"""
+        hi, lo = np.zeros((2, len(rows), self.measures))
+        for start in starts:
+            sums = self.sums(start)
+            if sums is not None:
+                part = np.zeros_like(hi)
+                there = rows < len(sums)
+                part[there] = sums[rows[there]]
+                hi, lo = add_pairs(hi, lo, part, np.zeros_like(part))
+        return hi + lo
+
+    def clear(self, rows: Ints) -> None:
+        """Empty rows for another series: what they held before must not enter its windows."""
+        for start in [*self._starts, *self._old]:
+            sums = np.array(self.sums(start))
+            sums[rows[rows < len(sums)]] = 0
+            if start in self._recent:
+                self._recent[start] = sums
+            else:
+                self._old[start] = len(sums), _compress(sums)
+        for pair in self._rolling.values():
+            pair[:, rows[rows < pair.shape[1]]] = 0
+
+    def _roll(self, window: int, sums: Floats, sign: float) -> None:
+        pair = self._rolling[window]
+        size = len(sums)
+        if size > pair.shape[1]:
+            pair = np.pad(pair, ((0, 0), (0, size - pair.shape[1]), (0, 0)))
+            self._rolling[window] = pair
+        pair[:, :size] = add_pairs(pair[0, :size], pair[1, :size], sign * sums, np.zeros_like(sums))
+
+    def _let_go(self, end_us: int) -> None:
+        keep = bisect_left(self._starts, end_us - max(self.windows_us, default=0))
+        keep = min(keep, len(self._starts) - 1)
+        for start in self._starts[:keep]:
+            sums = self._recent.pop(start)
+            if self.restatement_us:
+                self._old[start] = len(sums), _compress(sums)
+        del self._starts[:keep]
+        while self._old and (oldest := next(iter(self._old))) < end_us - self.restatement_us:
+            del self._old[oldest]
+
+    def dump(self) -> dict[str, Any]:
+        """The state as plain values and arrays."""
+        return {
+            "newest_us": self.newest_us,
+            "recent": [[start, self._recent[start]] for start in self._starts],
+            "old": [[start, size, data] for start, (size, data) in self._old.items()],
+            "rolling": [[w, self._from[w], pair] for w, pair in self._rolling.items()],
+            "measures": self.measures,
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Take over what `dump` gave; a window length that is new starts from the kept buckets."""
+        self.newest_us = state["newest_us"]
+        if state["measures"] != self.measures:
+            return
+        for start, sums in state["recent"]:
+            self._starts.append(start)
+            self._recent[start] = sums
+        self._old = {start: (size, data) for start, size, data in state["old"]}
+        for window, begin, pair in state["rolling"]:
+            if window in self._rolling:
+                self._rolling[window] = np.array(pair)
+                self._from[window] = begin
+
+
+def _compress(sums: Floats) -> bytes:
+    return zstandard.compress(np.ascontiguousarray(sums.T).tobytes(), 1)

@@ -1,0 +1,258 @@
+"""A panel: all series of one bucket width, from deltas to the observation of each closed bucket."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from monitor.aggregate.buckets import OpenBuckets
+from monitor.aggregate.closed import ClosedBuckets
+from monitor.aggregate.late import LateEvents, Restatement
+from monitor.aggregate.series import ALL, Series
+from monitor.aggregate.values import Values
+from monitor.definitions.calendar import bucket_end, bucket_start, bucket_starts
+from monitor.definitions.plan import Calendar, MetricPlan
+from monitor.model.frame import Deltas
+from monitor.model.tick import Bools, Floats, Ints, Observation
+from monitor.model.time import DAY, FOREVER, WEEK
+
+LONGEST_GAP_US = WEEK
+"""A gap in which nothing arrives for longer is written as its first and last bucket only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tick:
+    """One closed bucket of a panel.
+
+    Attributes:
+        observation: what the baseline and the guard are given.
+        measures: sums by row. float64[rows, k]
+        value, window_value: of the bucket, and of the window that ends with it; NaN where undefined.
+        alive: rows whose series was seen by the end of this bucket.
+        active: whether any event of any kind arrived in it.
+    """
+
+    observation: Observation
+    measures: Floats
+    value: Floats
+    window_value: Floats
+    alive: Bools
+    active: bool
+
+
+def panel_calendar(metric: MetricPlan) -> Calendar:
+    """The calendar that a metric's panel is found by: time zones matter from a day on only."""
+    calendar = metric.calendar
+    return calendar if calendar.width_us >= DAY else Calendar(width_us=calendar.width_us)
+
+
+class Panel:
+    """All series of one calendar.
+
+    Args:
+        state: what `dump` gave, perhaps under other definitions.
+
+    Attributes:
+        series: which row each has.
+        gone: rows of `state` whose metric is gone or measures something else now, emptied.
+        folded: events that went to `other`, by (metric name, dimension name).
+    """
+
+    def __init__(
+        self,
+        calendar: Calendar,
+        metrics: Sequence[MetricPlan],
+        *,
+        cardinality: int,
+        restatement_us: int,
+        state: dict[str, Any] | None = None,
+    ) -> None:
+        self.calendar = calendar
+        self.metrics = tuple(metrics)
+        self.series = Series(metrics, cardinality)
+        self.folded: Counter[tuple[str, str]] = Counter()
+        self._index = {m.name: i for i, m in enumerate(self.metrics)}
+        self._values = Values(self.metrics, self.series.table)
+        self._open = OpenBuckets(self._values.measures)
+        windows = {m.window_us for m in self.metrics if m.window_us > m.calendar.width_us}
+        self._closed = ClosedBuckets(
+            windows_us=sorted(windows),
+            restatement_us=restatement_us,
+            measures=self._values.measures,
+        )
+        self._late = LateEvents(calendar, self.series, self._values, self._closed)
+        self._active: set[int] = set()
+        self._next = FOREVER  # start of the next bucket to close; FOREVER before the first event
+        self._begun = False
+        self.gone = np.empty(0, np.int64) if state is None else self._load(state)
+        known = {metric for (metric, group, _), _ in self.series.items() if group == 0}
+        for index in sorted(set(range(len(self.metrics))) - known):
+            row = self.series.add(index, 0, ALL)
+            if self._begun:
+                self.series.table["born_us"][row] = self._next
+
+    def note_activity(self, base_starts: Ints) -> None:
+        """Take in the base buckets in which any event arrived."""
+        if len(base_starts):
+            starts = np.unique(bucket_starts(self.calendar, base_starts)).tolist()
+            self._active.update(starts)
+            self._first_seen(starts[0])
+
+    def merge(self, deltas: Deltas) -> int:
+        """Add a metric's deltas; returns how many rows there were."""
+        index = self._index[deltas.metric]
+        groups = deltas.groups.tolist()
+        rows = self.series.rows(index, groups, deltas.segments)
+        repeats = len(np.unique(rows)) < len(rows)
+        self._count_folded(index, groups, deltas, rows)
+        at = rows[deltas.series]
+        split = int(np.searchsorted(deltas.late, 1))  # sorted: on-time rows first
+        edges = _edges(deltas.bucket[:split])
+        for begin, stop in zip(edges[:-1], edges[1:], strict=True):
+            self._merge_bucket(deltas, slice(begin, stop), at[begin:stop], repeats)
+        if split < len(at):
+            sums = deltas.hi[split:] + deltas.lo[split:]
+            self._late.add(deltas.bucket[split:], at[split:], sums)
+        return len(at)
+
+    def _merge_bucket(self, deltas: Deltas, part: slice, rows: Ints, repeats: bool) -> None:
+        start = int(deltas.bucket[part.start])
+        self._open.add(
+            start, rows, deltas.hi[part], deltas.lo[part], size=self.series.size, repeats=repeats
+        )
+        born, seen = self.series.table["born_us"], self.series.table["seen_us"]
+        born[rows] = np.minimum(born[rows], start)
+        seen[rows] = np.maximum(seen[rows], start)
+        self._first_seen(start)
+
+    def _first_seen(self, start: int) -> None:
+        if not self._begun:
+            self._next = min(self._next, start)
+
+    def _count_folded(self, index: int, groups: list[int], deltas: Deltas, rows: Ints) -> None:
+        metric = self.metrics[index]
+        names = self.series.segments
+        for i, (segment, row) in enumerate(zip(deltas.segments, rows.tolist(), strict=True)):
+            if segment != names[row] and len(metric.groupings[groups[i]]) == 1:
+                events = float(deltas.hi[deltas.series == i, -1].sum())
+                self.folded[metric.name, metric.groupings[groups[i]][0]] += int(events)
+
+    def next_end(self, until_us: int) -> int | None:
+        """End of the next bucket to close, if that is not after `until_us`."""
+        if self._next == FOREVER:
+            return None
+        end = bucket_end(self.calendar, self._next)
+        return end if end <= until_us else None
+
+    def close(self, until_us: int) -> Tick:
+        """Close the next bucket (see `next_end`) and move on to the one after it.
+
+        Args:
+            until_us: the watermark: how far buckets may close, which bounds a gap.
+        """
+        start, end = self._next, bucket_end(self.calendar, self._next)
+        if not self._begun:
+            self._begun = True
+            self._wholes_are_born(start)
+        tick = self._tick(start, end)
+        self._active.discard(start)
+        self._next = end if tick.active else self._after_gap(end, until_us)
+        return tick
+
+    def _wholes_are_born(self, start: int) -> None:
+        born = self.series.table["born_us"]
+        for index in range(len(self.metrics)):
+            row = self.series.whole(index)
+            born[row] = min(born[row], start)
+
+    def _after_gap(self, end: int, until_us: int) -> int:
+        """Start of the next bucket to close after an empty one: inside a long gap, its last."""
+        last = bucket_start(self.calendar, until_us)
+        following = min([last, *(s for s in self._active if s >= end)])
+        if following - end <= LONGEST_GAP_US:
+            return end
+        return bucket_start(self.calendar, following - 1)
+
+    def _tick(self, start: int, end: int) -> Tick:
+        rows = np.arange(self.series.size)
+        sums = self._open.take(start, len(rows))
+        self._closed.push(start, end, sums)
+        alive = self.series.table["born_us"] <= start
+        active = start in self._active
+        x, n = self._values.roles(rows, sums)
+        observed = alive & np.where(self.series.table["total"], active, n > 0)
+        value = self._values.of(rows, sums, observed)
+        return Tick(
+            observation=Observation(start_us=start, end_us=end, x=x, n=n, observed=observed),
+            measures=sums,
+            value=value,
+            window_value=self._window_values(rows, value),
+            alive=alive,
+            active=active,
+        )
+
+    def _window_values(self, rows: Ints, value: Floats) -> Floats:
+        out = value.copy()
+        lengths = self._values.window_us(rows)
+        for window in self._closed.windows_us:
+            mine = rows[lengths == window]
+            out[mine] = self._values.whenever(mine, self._closed.window_sums(window)[mine])
+        return out
+
+    def partials(self) -> Iterator[Tick]:
+        """What is left in buckets that have not ended, oldest first: judged by nobody."""
+        for start in sorted({*self._open.starts(), *self._active}):
+            self._next = start
+            self._active.add(start)
+            yield self.close(start)
+
+    def restatements(self) -> Iterator[Restatement]:
+        """Apply the late events so far to buckets that have closed, and give what changed."""
+        if self._begun:
+            yield from self._late.restatements(self._next)
+
+    def retire(self, now_us: int) -> Ints:
+        """Free the rows of segments unseen for a week; returns them, emptied."""
+        rows = self.series.retire(now_us)
+        if len(rows):
+            self._clear(rows)
+        return rows
+
+    def _clear(self, rows: Ints) -> None:
+        self._open.clear(rows)
+        self._closed.clear(rows)
+        self._late.clear(rows)
+
+    def dump(self) -> dict[str, Any]:
+        """The state as plain values and arrays."""
+        return {
+            "series": self.series.dump(),
+            "open": self._open.dump(),
+            "closed": self._closed.dump(),
+            "late": self._late.dump(),
+            "active": sorted(self._active),
+            "next": self._next,
+            "begun": self._begun,
+            "folded": [[m, d, count] for (m, d), count in self.folded.items()],
+        }
+
+    def _load(self, state: dict[str, Any]) -> Ints:
+        gone = self.series.load(state["series"])
+        self._open.load(state["open"])
+        self._closed.load(state["closed"])
+        self._late.load(state["late"])
+        self._active = set(state["active"])
+        self._next = state["next"]
+        self._begun = state["begun"]
+        self.folded.update({(m, d): count for m, d, count in state["folded"]})
+        self._clear(gone)
+        return gone
+
+
+def _edges(buckets: Ints) -> list[int]:
+    """Where runs of equal values begin, and the end of the last."""
+    if not len(buckets):
+        return [0]
+    return np.flatnonzero(np.r_[True, buckets[1:] != buckets[:-1], True]).tolist()

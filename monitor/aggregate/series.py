@@ -1,0 +1,243 @@
+"""The series of a panel: which row each has, which values of a dimension are kept apart.
+
+The core admits a dimension's values per metric in log order up to the cap; the rest is `other`. A
+value unseen for a week of event time retires, so that a new app version finds room.
+"""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from monitor.definitions.plan import COMBINATION_FACTOR, MetricPlan
+from monitor.model.table import Column, Table
+from monitor.model.tick import LAWS, Ints, Traits
+from monitor.model.time import FOREVER, NEVER, WEEK
+
+OTHER = "other"
+ALL = "all"
+RETIRE_AFTER_US = WEEK
+
+Key = tuple[int, int, str]
+"""(index of the metric in the panel, index of its grouping, segment)."""
+
+_COLUMNS = {
+    "metric": Column(dtype="i8", fill=-1),
+    "group": Column(dtype="i8"),
+    "parent": Column(dtype="i8", fill=-1),
+    "born_us": Column(dtype="i8", fill=FOREVER),
+    "seen_us": Column(dtype="i8", fill=NEVER),
+    "law": Column(dtype="i1"),
+    "total": Column(dtype="?"),
+    "log_threshold": Column(dtype="f8", fill=np.inf),
+    "min_relative_shift": Column(dtype="f8", fill=1),
+    "min_units": Column(dtype="f8"),
+    "up": Column(dtype="?"),
+    "down": Column(dtype="?"),
+    "page_no_data": Column(dtype="?"),
+    "accept_after_us": Column(dtype="i8"),
+    "timezone": Column(dtype="i2"),
+}
+
+
+class Series:
+    """Rows of a panel by (metric, grouping, segment).
+
+    Attributes:
+        metrics: the panel's metrics.
+        timezones: the season time zones that `Traits.timezone` indexes.
+        table: one row a series; `metric` is -1 for a row that waits for another series.
+        segments: the segment of each row.
+    """
+
+    def __init__(self, metrics: Sequence[MetricPlan], cardinality: int) -> None:
+        self.metrics = tuple(metrics)
+        self.cardinality = cardinality
+        self.timezones = sorted({m.season_timezone for m in metrics})
+        self.table = Table(_COLUMNS)
+        self.segments: list[str] = []
+        self._rows: dict[Key, int] = {}
+        self._uses: Counter[tuple[int, str, str]] = Counter()  # rows that hold a dimension's value
+        self._values: Counter[tuple[int, str]] = Counter()  # values admitted of a dimension
+        self._combinations: Counter[tuple[int, int]] = Counter()
+        self._free: list[int] = []
+
+    @property
+    def size(self) -> int:
+        """Rows, used or waiting."""
+        return self.table.size
+
+    def items(self) -> list[tuple[Key, int]]:
+        """Every series with its row, in order of admission."""
+        return list(self._rows.items())
+
+    def whole(self, metric: int) -> int:
+        """Row of the whole of a metric."""
+        return self._rows[metric, 0, ALL]
+
+    def rows(self, metric: int, groups: Sequence[int], segments: Sequence[str]) -> Ints:
+        """Rows of these series, admitted or folded; `segments` as in a frame."""
+        known = self._rows
+        found = [known.get((metric, g, s), -1) for g, s in zip(groups, segments, strict=True)]
+        if -1 in found:
+            for i, row in enumerate(found):
+                if row < 0:
+                    found[i] = self._admit(metric, groups[i], segments[i])
+        return np.array(found, dtype=np.int64)
+
+    def add(self, metric: int, group: int, segment: str) -> int:
+        """A row for this series, which must be new and admitted."""
+        if self._free:
+            row = self._free.pop()
+        else:
+            row = self.table.append(1)[0]
+            self.segments.append(segment)
+        self._place(metric, group, segment, row)
+        return row
+
+    def _place(self, metric: int, group: int, segment: str, row: int) -> None:
+        self.segments[row] = segment
+        self._rows[metric, group, segment] = row
+        self._count(metric, group, segment, +1)
+        plan, table = self.metrics[metric], self.table
+        table["metric"][row] = metric
+        table["group"][row] = group
+        table["parent"][row] = -1 if group == 0 else self.whole(metric)
+        table["law"][row] = LAWS.index(plan.law)
+        table["total"][row] = plan.is_total
+        table["log_threshold"][row] = plan.log_threshold[group]
+        table["min_relative_shift"][row] = plan.min_relative_shift
+        table["min_units"][row] = plan.min_units
+        table["up"][row] = plan.direction != "down"
+        table["down"][row] = plan.direction != "up"
+        table["page_no_data"][row] = plan.no_data == "alert"
+        table["accept_after_us"][row] = plan.accept_after_us
+        table["timezone"][row] = self.timezones.index(plan.season_timezone)
+
+    def retire(self, now_us: int) -> Ints:
+        """Free the rows of segments that were not seen for a week; returns them."""
+        table = self.table
+        stale = np.flatnonzero(
+            (table["metric"] >= 0)
+            & (table["parent"] >= 0)
+            & (table["seen_us"] < now_us - RETIRE_AFTER_US)
+        )
+        for row in stale.tolist():
+            metric, group = int(table["metric"][row]), int(table["group"][row])
+            segment = self.segments[row]
+            del self._rows[metric, group, segment]
+            self._count(metric, group, segment, -1)
+            self._free.append(row)
+        table.clear(stale)
+        return stale
+
+    def traits(self) -> Traits:
+        """What the baseline and the guard must know of every row."""
+        names = Traits.__dataclass_fields__
+        return Traits(**{name: self.table[name] for name in names})
+
+    def _admit(self, metric: int, group: int, segment: str) -> int:
+        dimensions = self.metrics[metric].groupings[group]
+        parts = parse_segment(segment) if len(dimensions) > 1 else [segment_value(segment)]
+        kept = [
+            value if self._has_room(metric, dimension, value) else OTHER
+            for dimension, value in zip(dimensions, parts, strict=True)
+        ]
+        folded = format_segment(kept)
+        row = self._rows.get((metric, group, folded))
+        if row is not None:
+            return row
+        full = self._combinations[metric, group] >= COMBINATION_FACTOR * self.cardinality
+        if len(dimensions) > 1 and full:
+            folded = format_segment([OTHER] * len(dimensions))
+            row = self._rows.get((metric, group, folded))
+            if row is not None:
+                return row
+        return self.add(metric, group, folded)
+
+    def _has_room(self, metric: int, dimension: str, value: str) -> bool:
+        return (
+            self._uses[metric, dimension, value] > 0
+            or self._values[metric, dimension] < self.cardinality
+        )
+
+    def _count(self, metric: int, group: int, segment: str, change: int) -> None:
+        dimensions = self.metrics[metric].groupings[group]
+        if not dimensions:
+            return
+        self._combinations[metric, group] += change
+        for dimension, value in zip(dimensions, parse_segment(segment), strict=True):
+            if value == OTHER:
+                continue
+            before = self._uses[metric, dimension, value]
+            self._uses[metric, dimension, value] = before + change
+            if before == 0 or before + change == 0:
+                self._values[metric, dimension] += change
+            if before + change == 0:
+                del self._uses[metric, dimension, value]
+
+    def dump(self) -> dict[str, Any]:
+        """Rows by name, and the columns that the definitions do not give."""
+        return {
+            "series": [
+                [self.metrics[m].name, self.metrics[m].formula, g, segment, row]
+                for (m, g, segment), row in self._rows.items()
+            ],
+            "born_us": self.table["born_us"].copy(),
+            "seen_us": self.table["seen_us"].copy(),
+            "free": list(self._free),
+        }
+
+    def load(self, state: dict[str, Any]) -> Ints:
+        """Take over what `dump` gave, of metrics that measure what they did; into an empty table.
+
+        Returns:
+            Rows whose series is gone: they wait for another one, and must be cleared elsewhere.
+        """
+        formulas = {m.name: (i, m.formula) for i, m in enumerate(self.metrics)}
+        size = len(state["born_us"])
+        self.table.append(size)
+        self.segments = [""] * size
+        gone = []
+        for name, formula, group, segment, row in state["series"]:
+            index, current = formulas.get(name, (-1, None))
+            if current == formula:
+                self._place(index, group, segment, row)
+                self.table["born_us"][row] = state["born_us"][row]
+                self.table["seen_us"][row] = state["seen_us"][row]
+            else:
+                gone.append(row)
+        self._free = [*state["free"], *gone]
+        return np.array(gone, dtype=np.int64)
+
+
+def format_segment(values: Sequence[str]) -> str:
+    """One CSV row of values, as it stands in `segment`.
+
+    >>> format_segment(["DE", 'a "b", c'])
+    'DE,"a ""b"", c"'
+    """
+    if not any(c in value for value in values for c in ',"\n\r') and (len(values) > 1 or values[0]):
+        return ",".join(values)
+    out = io.StringIO()
+    csv.writer(out, lineterminator="").writerow(values)
+    return out.getvalue()
+
+
+def parse_segment(segment: str) -> list[str]:
+    """The values of a segment.
+
+    >>> parse_segment('DE,"a ""b"", c"')
+    ['DE', 'a "b", c']
+    """
+    if '"' not in segment:
+        return segment.split(",")
+    return next(csv.reader(io.StringIO(segment, newline="")))
+
+
+def segment_value(segment: str) -> str:
+    """The one value of a segment of a single dimension."""
+    return parse_segment(segment)[0] if '"' in segment else segment

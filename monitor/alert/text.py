@@ -1,0 +1,173 @@
+"""An incident in words: what moved, by how much, since when; the evidence; where; who owns it.
+
+The first sentence must be enough at three in the morning. Nothing is called a cause.
+"""
+
+import math
+from typing import Any
+
+from monitor.definitions.plan import MetricPlan
+from monitor.model.tick import Reason
+from monitor.model.time import DAY, HOUR, MINUTE, SECOND, to_rfc3339
+
+_NAMED = ((1e12, "trillion"), (1e9, "billion"), (1e6, "million"), (1e3, "thousand"))
+_LARGEST_NAMED = 15
+_HIGH_CONFIDENCE = 2.0
+"""Evidence of a hundred times the threshold (log10) is called high confidence, less medium."""
+_LISTED_SEGMENTS = 3
+
+
+def number(value: float | None) -> str:
+    """A value with as many digits as a person reads.
+
+    >>> [number(v) for v in (0.026437, 4120.0, 1234567.8, 12.5, 0.0, None)]
+    ['0.0264', '4,120', '1,234,568', '12.5', '0', 'nothing']
+    """
+    if value is None or math.isnan(value):
+        return "nothing"
+    if abs(value) >= 1000:  # noqa: PLR2004
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def percent(share: float) -> str:
+    """A signed change.
+
+    >>> percent(-0.3449), percent(0.021), percent(12.3)
+    ('-34 %', '+2.1 %', '+1,230 %')
+    """
+    digits = 1 if abs(share) < 0.0995 else 0  # noqa: PLR2004
+    return f"{100 * share:+,.{digits}f} %"
+
+
+def odds(log10_evidence: float) -> str:
+    """Evidence as odds against noise.
+
+    >>> odds(2.0), odds(7.2), odds(23.4)
+    ('100 to 1', '16 million to 1', '10^23 to 1')
+    """
+    if log10_evidence > _LARGEST_NAMED:
+        return f"10^{log10_evidence:.0f} to 1"
+    value = 10**log10_evidence
+    for size, name in _NAMED:
+        if value >= size:
+            return f"{value / size:,.{0 if value >= 10 * size else 1}f} {name} to 1"
+    return f"{value:,.0f} to 1"
+
+
+def duration(span_us: int) -> str:
+    """A length of time in its two largest units.
+
+    >>> duration(5_400_000_000), duration(42_000_000), duration(200_000_000_000)
+    ('1 h 30 min', '42 s', '2 d 7 h')
+    """
+    for size, name, small, small_name in (
+        (DAY, "d", HOUR, "h"),
+        (HOUR, "h", MINUTE, "min"),
+        (MINUTE, "min", SECOND, "s"),
+    ):
+        if span_us >= size:
+            rest = span_us % size // small
+            return f"{span_us // size} {name}" + (f" {rest} {small_name}" if rest else "")
+    return f"{span_us // SECOND} s"
+
+
+def moment(time_us: int) -> str:
+    """An instant as it stands in a sentence.
+
+    >>> moment(1_700_000_000_000_000)
+    '22:13 UTC on 2023-11-14'
+    """
+    text = to_rfc3339(time_us)
+    return f"{text[11:16]} UTC on {text[:10]}"
+
+
+def place(dimension: str, segment: str) -> str:
+    """Where, for a sentence; nothing for the whole.
+
+    >>> place("country", "DE"), place("all", "all")
+    (' (country=DE)', '')
+    """
+    return "" if dimension == "all" else f" ({dimension}={segment})"
+
+
+def headline(
+    plan: MetricPlan,
+    *,
+    dimension: str,
+    segment: str,
+    reason: Reason,
+    value: float | None,
+    expected: float | None,
+    shift: float | None,
+    interval: list[float] | None,
+    n: float,
+    started_us: int,
+) -> str:
+    """The first sentence: what moved, by how much against what was expected, since when."""
+    what = plan.name + place(dimension, segment)
+    since = f"since {moment(started_us)}"
+    unit = "" if plan.unit_name in (None, "share") else f" {plan.unit_name}"
+    if reason == Reason.NO_DATA:
+        return f"{what} has had no data {since}, where {number(expected)}{unit} was expected."
+    if reason == Reason.SILENT:
+        return (
+            f"{what} is silent {since}: nothing where {number(expected)}{unit} a bucket was expected; "
+            "either it stopped or its tracking did; other events go on."
+        )
+    if shift is None or interval is None:
+        return f"{what} has moved {since}."
+    verb = "fell" if shift < 0 else "rose"
+    low, high = (percent(edge) for edge in interval)
+    return (
+        f"{what} {verb} by {percent(abs(shift))[1:]} {since}: {number(value)}{unit} against "
+        f"{number(expected)}{unit} expected (95 % interval {low} to {high}, n = {number(n)})."
+    )
+
+
+def evidence_sentence(evidence: float, threshold: float, severity: str, found_us: int) -> str:
+    """How sure it is, against what the alert budget asks for."""
+    confidence = "high" if evidence >= threshold + _HIGH_CONFIDENCE else "medium"
+    if evidence < threshold:
+        confidence = "low"
+    return (
+        f"Evidence: {odds(evidence)} against noise, {confidence} confidence "
+        f"(a {severity} needs {odds(threshold)}); found at {moment(found_us)}."
+    )
+
+
+def where_sentence(plan: MetricPlan, dimension: str, segments: list[dict[str, Any]]) -> str | None:
+    """Which segments stand out, if the metric has any."""
+    if dimension != "all" or len(plan.groupings) == 1:
+        return None
+    if not segments:
+        return "Where: no segment stands out from the whole."
+    parts = [
+        f"{s['dimension']}={s['segment']} {percent(s['relative_shift'])} (n = {number(s['n'])})"
+        for s in segments[:_LISTED_SEGMENTS]
+    ]
+    more = len(segments) - len(parts)
+    return f"Where: {'; '.join(parts)}{f'; and {more} more' if more else ''}."
+
+
+def contact_sentence(plan: MetricPlan) -> str:
+    """Who owns it and what to do."""
+    owner = f"Owner: {plan.owner}." if plan.owner else "Owner: not set."
+    return f"{owner} Runbook: {plan.runbook_url}" if plan.runbook_url else owner
+
+
+def resolved_sentence(
+    plan: MetricPlan, *, dimension: str, segment: str, reason: Reason, lasted_us: int, ended_us: int
+) -> str:
+    """How it ended."""
+    what = plan.name + place(dimension, segment)
+    how = {
+        Reason.RECOVERED: "is back at what is expected",
+        Reason.DATA_RETURNED: "has data again",
+        Reason.NEW_NORMAL: (
+            f"has stayed shifted for {duration(plan.accept_after_us)}: this is now its normal level"
+        ),
+        Reason.DEFINITION_CHANGED: "was redefined or removed: its incident is closed, not over",
+        Reason.SERIES_RETIRED: "was not seen for a week: its series is retired",
+    }.get(reason, "has ended")
+    return f"{what} {how} ({moment(ended_us)}), {duration(lasted_us)} after the shift began."
