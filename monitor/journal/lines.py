@@ -5,14 +5,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from monitor.core.effects import ClosedBucket, Effect, Group, RestatedBucket
 from monitor.journal.records import LABELS, closed_columns, numbers, restated_columns
-from monitor.model.bucket import UNJUDGED, BucketColumns, Number, RestatedColumns
+from monitor.model.bucket import UNJUDGED, BucketColumns, BucketLine, Number, RestatedColumns
 from monitor.model.tick import Floats
 from monitor.model.time import DAY
+
+_encoder = msgspec.json.Encoder()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,27 +69,52 @@ class Judged:
         return _unjudged(restated)
 
 
-def bucket_lines(
+def bucket_rows(
     effect: Effect, *, parents_only: bool = False, memory: Judged | None = None
-) -> Iterator[dict[str, Any]]:
+) -> list[BucketLine]:
     """The rows of an effect; none where it is no bucket.
 
     Args:
         effect: what the core decided.
         parents_only: only the wholes, dimension `all`.
-        memory: what was judged of earlier buckets (and now of this one); without it the lines of a
-            restatement have no expectation, band and evidence, although they replace lines that do.
+        memory: what was judged of earlier buckets (and now of this one); without it the rows of a
+            restatement have no expectation, band and evidence, although they replace rows that do.
     """
     if isinstance(effect, ClosedBucket):
         if memory is not None:
             memory.keep(effect)
-        for closed in closed_columns(effect, parents_only=parents_only):
-            yield from closed.lines()
-    elif isinstance(effect, RestatedBucket):
-        for restated in restated_columns(effect, parents_only=parents_only):
-            body = memory.body(effect, restated) if memory is not None else _unjudged(restated)
-            named = set(restated.segments)
-            yield from (line for line in restated.over(body).lines() if line["segment"] in named)
+        return [row for c in closed_columns(effect, parents_only=parents_only) for row in c.rows()]
+    if isinstance(effect, RestatedBucket):
+        return [
+            row
+            for restated in restated_columns(effect, parents_only=parents_only)
+            for row in _restated_rows(effect, restated, memory)
+        ]
+    return []
+
+
+def bucket_lines(
+    effect: Effect, *, parents_only: bool = False, memory: Judged | None = None
+) -> Iterator[dict[str, Any]]:
+    """`bucket_rows` as dicts."""
+    return map(
+        msgspec.structs.asdict, bucket_rows(effect, parents_only=parents_only, memory=memory)
+    )
+
+
+def bucket_ndjson(
+    effect: Effect, *, parents_only: bool = False, memory: Judged | None = None
+) -> bytes:
+    """`bucket_rows` as the bytes of a file: a JSON object and a line feed each."""
+    return _encoder.encode_lines(bucket_rows(effect, parents_only=parents_only, memory=memory))
+
+
+def _restated_rows(
+    effect: RestatedBucket, restated: RestatedColumns, memory: Judged | None
+) -> Iterator[BucketLine]:
+    body = memory.body(effect, restated) if memory is not None else _unjudged(restated)
+    named = set(restated.segments)
+    return (row for row in restated.over(body).rows() if row.segment in named)
 
 
 def _body(restated: RestatedColumns, group: Group, part: _Kept) -> BucketColumns:

@@ -142,20 +142,21 @@ def dead_letter_record(letter: DeadLetter) -> Record:
 
 
 def numbers(values: Floats) -> list[Number]:
-    """A list of the values for JSON: whole ones below 2^53 as integers; NaN becomes null there.
+    """A list of the values for JSON: whole ones below 2^53 as integers, NaN and infinity as None.
 
-    >>> numbers(np.array([3.0, 0.25]))
-    [3, 0.25]
+    >>> numbers(np.array([3.0, 0.25, float("nan")]))
+    [3, 0.25, None]
     """
     whole = (values == np.rint(values)) & (np.abs(values) < _INTEGERS)
-    floats: list[float] = values.tolist()
-    if not whole.any():
-        return list(floats)
-    integers: list[int] = np.where(whole, values, 0).astype(np.int64).tolist()
     if whole.all():
-        return list(integers)
-    pairs = zip(whole.tolist(), integers, floats, strict=True)
-    return [i if is_whole else x for is_whole, i, x in pairs]
+        integers: list[Number] = values.astype(np.int64).tolist()
+        return integers
+    made: list[Number] = values.tolist()
+    for i in np.flatnonzero(whole).tolist():
+        made[i] = int(values[i])
+    for i in np.flatnonzero(~np.isfinite(values)).tolist():
+        made[i] = None
+    return made
 
 
 class _Cut:

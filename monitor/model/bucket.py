@@ -1,6 +1,7 @@
 """One closed bucket of all the series of a metric and dimension, columnar: the `buckets` stream."""
 
 from collections.abc import Iterator
+from itertools import repeat
 from typing import Any
 
 import msgspec
@@ -10,6 +11,26 @@ Number = int | float | None
 
 UNJUDGED = "learning"
 """State of a series that first appeared in a bucket by late events: nothing was expected of it."""
+
+
+class BucketLine(msgspec.Struct, frozen=True, gc=False):
+    """One line of `buckets.ndjson`: a series in one bucket, its fields in the order of the file."""
+
+    metric: str
+    dimension: str
+    segment: str
+    start: str
+    end: str
+    value: Number
+    n: Number
+    expected: Number
+    lower: Number
+    upper: Number
+    window_value: Number
+    evidence: Number
+    state: str
+    revision: int
+    measures: dict[str, Number]
 
 
 class BucketColumns(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,28 +64,43 @@ class BucketColumns(msgspec.Struct, frozen=True, kw_only=True):
     state: list[str]
     measures: dict[str, list[Number]]
 
+    def rows(self) -> list[BucketLine]:
+        """One line a segment."""
+        count = len(self.segments)
+        revision = self.revision
+        revisions = [revision] * count if isinstance(revision, int) else revision
+        names = tuple(self.measures)
+        measures = [
+            dict(zip(names, sums, strict=True))
+            for sums in zip(*self.measures.values(), strict=True)
+        ] or [{} for _ in range(count)]
+        return list(
+            map(
+                BucketLine,
+                repeat(self.metric),
+                repeat(self.dimension),
+                self.segments,
+                repeat(self.start),
+                repeat(self.end),
+                self.value,
+                self.n,
+                self.expected,
+                self.lower,
+                self.upper,
+                self.window_value,
+                self.evidence,
+                self.state,
+                revisions,
+                measures,
+            )
+        )
+
     def lines(self, segment: str | None = None) -> Iterator[dict[str, Any]]:
-        """The rows of `buckets.ndjson`, of one segment or (None) of all."""
-        revisions = self.revision
-        for i, name in enumerate(self.segments):
-            if segment is None or name == segment:
-                yield {
-                    "metric": self.metric,
-                    "dimension": self.dimension,
-                    "segment": name,
-                    "start": self.start,
-                    "end": self.end,
-                    "value": self.value[i],
-                    "n": self.n[i],
-                    "expected": self.expected[i],
-                    "lower": self.lower[i],
-                    "upper": self.upper[i],
-                    "window_value": self.window_value[i],
-                    "evidence": self.evidence[i],
-                    "state": self.state[i],
-                    "revision": revisions if isinstance(revisions, int) else revisions[i],
-                    "measures": {key: column[i] for key, column in self.measures.items()},
-                }
+        """The rows as dicts, of one segment or (None) of all."""
+        rows = self.rows() if segment is None or segment in self.segments else []
+        for row in rows:
+            if segment is None or row.segment == segment:
+                yield msgspec.structs.asdict(row)
 
 
 class RestatedColumns(msgspec.Struct, frozen=True, kw_only=True):
