@@ -51,6 +51,7 @@ class Series:
         timezones: the season time zones that `Traits.timezone` indexes.
         table: one row a series; `metric` is -1 for a row that waits for another series.
         segments: the segment of each row.
+        version: grows whenever a row is given to a series or taken from it.
     """
 
     def __init__(self, metrics: Sequence[MetricPlan], cardinality: int) -> None:
@@ -59,6 +60,7 @@ class Series:
         self.timezones = sorted({m.season_timezone for m in metrics})
         self.table = Table(_COLUMNS)
         self.segments: list[str] = []
+        self.version = 0
         self._rows: dict[Key, int] = {}
         self._uses: Counter[tuple[int, str, str]] = Counter()  # rows that hold a dimension's value
         self._values: Counter[tuple[int, str]] = Counter()  # values admitted of a dimension
@@ -99,6 +101,7 @@ class Series:
         return row
 
     def _place(self, metric: int, group: int, segment: str, row: int) -> None:
+        self.version += 1
         self.segments[row] = segment
         self._rows[metric, group, segment] = row
         self._count(metric, group, segment, +1)
@@ -132,6 +135,7 @@ class Series:
             self._count(metric, group, segment, -1)
             self._free.append(row)
         table.clear(stale)
+        self.version += len(stale)
         return stale
 
     def traits(self) -> Traits:

@@ -24,11 +24,8 @@ class Sources:
     newest_us: int = NEVER
 
     def is_repeat(self, frame: Frame) -> bool:
-        """Whether the frame was applied before (its range is behind the chain)."""
-        position = self.positions.get(frame.source)
-        if position is None:
-            return False
-        return frame.stop <= position and frame.start < position
+        """Whether the chain has passed the frame's beginning: it was applied before."""
+        return frame.start < self.positions.get(frame.source, frame.start)
 
     def gap(self, frame: Frame) -> int:
         """How many offsets lie between the end of the chain and this frame."""

@@ -9,7 +9,7 @@ import numpy as np
 import xxhash
 
 from monitor.alert import text
-from monitor.alert.figures import Figures, figures
+from monitor.alert.figures import figures
 from monitor.definitions.plan import MetricPlan
 from monitor.model.incident import (
     DataQuality,
@@ -49,12 +49,29 @@ class Judged:
     decision: Decision
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What diagnosis adds to a row's incident.
+
+    Attributes:
+        segments: of a whole, its segments, most blamed first.
+        silent: the series of the metric that fell silent.
+    """
+
+    segments: Sequence[dict[str, Any]] = ()
+    silent: Sequence[dict[str, str]] = ()
+
+
+_NO_CONTEXT = Context()
+
+
 class _Open(msgspec.Struct):
     """An incident that has not ended: its newest form, and since when."""
 
     incident: Incident
     started_us: int
     detected_us: int
+    updated_us: int
     reason: int
 
 
@@ -68,16 +85,14 @@ class Incidents:
         self,
         judged: Judged,
         identities: Mapping[int, Identity],
-        blamed: Mapping[int, Sequence[dict[str, Any]]],
-        silent: Mapping[int, Sequence[dict[str, str]]],
+        contexts: Mapping[int, Context],
     ) -> list[Change]:
         """Take in one bucket's decisions.
 
         Args:
             judged: the bucket.
             identities: which series each row of `rows_of_interest` is.
-            blamed: by row of a whole with an incident, its segments, most blamed first.
-            silent: by row, the series of its metric that fell silent.
+            contexts: by row, what diagnosis found.
 
         Returns:
             What changed, by row.
@@ -87,13 +102,11 @@ class Incidents:
         for row in self.rows_of_interest(decision):
             known = self._open.get(row)
             if decision.closed[row]:
-                changes += self._resolve(
-                    row, judged.end_us, Reason(int(decision.reason[row])), identities[row].plan
-                )
+                reason = Reason(int(decision.reason[row]))
+                changes += self._resolve(row, judged.end_us, reason)
             elif decision.open[row] or decision.pending[row]:
-                identity = identities[row]
-                segments = list(blamed.get(row, ()))
-                changes += self._go_on(row, judged, identity, segments, list(silent.get(row, ())))
+                context = contexts.get(row, _NO_CONTEXT)
+                changes += self._go_on(row, judged, identities[row], context)
             elif known is not None:
                 del self._open[row]
                 changes.append(IncidentFaded(alert_id=known.incident.alert_id))
@@ -105,12 +118,7 @@ class Incidents:
         return sorted({*marked, *self._open})
 
     def _go_on(
-        self,
-        row: int,
-        judged: Judged,
-        identity: Identity,
-        segments: list[dict[str, Any]],
-        silent: list[dict[str, str]],
+        self, row: int, judged: Judged, identity: Identity, context: Context
     ) -> list[Change]:
         known = self._open.get(row)
         direction = "down" if judged.decision.direction[row] < 0 else "up"
@@ -122,70 +130,29 @@ class Incidents:
             known = None
         if known is not None and not firing:
             return changes  # still pending: nothing to say
-        state = IncidentState.FIRING if firing else IncidentState.PENDING
-        incident, held = self._incident(row, judged, identity, state, known, segments, silent)
+        held = _describe(row, judged, identity, known if was_firing else None, context)
+        if known is not None:
+            held.incident = msgspec.structs.replace(held.incident, alert_id=known.incident.alert_id)
         self._open[row] = held
-        changes.append(IncidentChanged(incident=incident, transition=not was_firing))
+        changes.append(IncidentChanged(incident=held.incident, transition=not was_firing))
         return changes
 
-    def _incident(
-        self,
-        row: int,
-        judged: Judged,
-        identity: Identity,
-        state: IncidentState,
-        known: _Open | None,
-        segments: list[dict[str, Any]],
-        silent: list[dict[str, str]],
-    ) -> tuple[Incident, _Open]:
-        plan, decision = identity.plan, judged.decision
-        was_firing = known is not None and known.incident.state == IncidentState.FIRING
-        if known is not None and was_firing:
-            direction, reason = known.incident.direction, Reason(known.reason)
-            started_us, detected_us = known.started_us, known.detected_us
-        else:
-            direction = "down" if decision.direction[row] < 0 else "up"
-            reason = Reason(int(decision.reason[row]))
-            started_us, detected_us = int(decision.start_us[row]), judged.end_us
-        numbers = figures(
-            row,
-            decision=decision,
-            expectation=judged.expectation,
-            log_threshold=float(judged.traits.log_threshold[row]),
-            total=bool(judged.traits.total[row]),
-            buckets=max(1.0, (judged.end_us - started_us) / judged.width_us),
-        )
-        incident = Incident(
-            alert_id=known.incident.alert_id if known else _alert_id(identity, direction, judged),
-            metric=plan.name,
-            dimension=identity.dimension,
-            segment=identity.segment,
-            direction=direction,
-            state=state,
-            started_at=to_rfc3339(started_us),
-            detected_at=to_rfc3339(detected_us),
-            value=numbers.value,
-            expected=numbers.expected,
-            relative_shift=numbers.shift,
-            interval=numbers.interval,
-            n=numbers.n,
-            evidence=numbers.evidence,
-            threshold=numbers.threshold,
-            reason=reason.label,
-            severity=plan.severity,
-            owner=plan.owner,
-            segments=segments,
-            data_quality=DataQuality(silent=silent),
-            summary=_summary(identity, reason, numbers, segments, started_us, detected_us),
-            runbook_url=plan.runbook_url,
-            updated_at=to_rfc3339(judged.end_us),
-            labels=_labels(identity, reason, direction),
-        )
-        return incident, _Open(
-            incident=incident, started_us=started_us, detected_us=detected_us, reason=int(reason)
-        )
+    def drop(self, rows: Sequence[int], now_us: int | None, reason: Reason) -> list[Change]:
+        """End the incidents of rows whose series is no more.
 
-    def _resolve(self, row: int, now_us: int, reason: Reason, plan: MetricPlan) -> list[Change]:
+        Args:
+            rows: which.
+            now_us: when; None takes the time at which each was last updated.
+            reason: why.
+        """
+        held = [(row, self._open[row]) for row in sorted(rows) if row in self._open]
+        return [
+            change
+            for row, one in held
+            for change in self._resolve(row, one.updated_us if now_us is None else now_us, reason)
+        ]
+
+    def _resolve(self, row: int, now_us: int, reason: Reason) -> list[Change]:
         held = self._open.pop(row, None)
         if held is None:
             return []
@@ -193,12 +160,7 @@ class Incidents:
         if incident.state != IncidentState.FIRING:
             return [IncidentFaded(alert_id=incident.alert_id)]
         ended = text.resolved_sentence(
-            plan,
-            dimension=incident.dimension,
-            segment=incident.segment,
-            reason=reason,
-            lasted_us=now_us - held.started_us,
-            ended_us=now_us,
+            incident, reason, lasted_us=now_us - held.started_us, ended_us=now_us
         )
         resolved = msgspec.structs.replace(
             incident,
@@ -210,15 +172,9 @@ class Incidents:
         )
         return [IncidentChanged(incident=resolved, transition=True)]
 
-    def drop(
-        self, rows: Sequence[int], now_us: int, reason: Reason, identities: Mapping[int, Identity]
-    ) -> list[Change]:
-        """End the incidents of rows whose series is no more."""
-        changes: list[Change] = []
-        for row in sorted(rows):
-            if row in self._open:
-                changes += self._resolve(row, now_us, reason, identities[row].plan)
-        return changes
+    def rows(self) -> list[int]:
+        """Rows that have an incident."""
+        return sorted(self._open)
 
     def dump(self) -> list[list[Any]]:
         """The open incidents as plain values."""
@@ -227,6 +183,66 @@ class Incidents:
     def load(self, state: list[list[Any]]) -> None:
         """Take over what `dump` gave."""
         self._open = {row: msgspec.convert(held, _Open) for row, held in state}
+
+
+def _describe(
+    row: int, judged: Judged, identity: Identity, firing: _Open | None, context: Context
+) -> _Open:
+    """The incident of a row as this bucket leaves it; what it is called stays once it fires."""
+    plan, decision = identity.plan, judged.decision
+    if firing is not None:
+        direction, reason = firing.incident.direction, Reason(firing.reason)
+        started_us, detected_us = firing.started_us, firing.detected_us
+    else:
+        direction = "down" if decision.direction[row] < 0 else "up"
+        reason = Reason(int(decision.reason[row]))
+        started_us, detected_us = int(decision.start_us[row]), judged.end_us
+    numbers = figures(
+        row,
+        decision=decision,
+        expectation=judged.expectation,
+        log_threshold=float(judged.traits.log_threshold[row]),
+        total=bool(judged.traits.total[row]),
+        buckets=max(1.0, (judged.end_us - started_us) / judged.width_us),
+    )
+    incident = Incident(
+        alert_id=_alert_id(identity, direction, judged),
+        metric=plan.name,
+        dimension=identity.dimension,
+        segment=identity.segment,
+        direction=direction,
+        state=IncidentState.FIRING if decision.open[row] else IncidentState.PENDING,
+        started_at=to_rfc3339(started_us),
+        detected_at=to_rfc3339(detected_us),
+        value=numbers.value,
+        expected=numbers.expected,
+        relative_shift=numbers.shift,
+        interval=numbers.interval,
+        n=numbers.n,
+        evidence=numbers.evidence,
+        threshold=numbers.threshold,
+        reason=reason.label,
+        severity=plan.severity,
+        owner=plan.owner,
+        segments=list(context.segments),
+        data_quality=DataQuality(silent=list(context.silent)),
+        summary="",
+        runbook_url=plan.runbook_url,
+        updated_at=to_rfc3339(judged.end_us),
+        labels=_labels(identity, reason, direction),
+    )
+    held = _Open(
+        incident=incident,
+        started_us=started_us,
+        detected_us=detected_us,
+        updated_us=judged.end_us,
+        reason=int(reason),
+    )
+    held.incident = msgspec.structs.replace(
+        incident,
+        summary=text.summary(plan, incident, started_us=started_us, detected_us=detected_us),
+    )
+    return held
 
 
 def _alert_id(identity: Identity, direction: str, judged: Judged) -> str:
@@ -247,32 +263,3 @@ def _labels(identity: Identity, reason: Reason, direction: str) -> dict[str, str
         "severity": identity.plan.severity,
         "owner": identity.plan.owner or "",
     }
-
-
-def _summary(
-    identity: Identity,
-    reason: Reason,
-    numbers: Figures,
-    segments: list[dict[str, Any]],
-    started_us: int,
-    detected_us: int,
-) -> str:
-    plan = identity.plan
-    sentences = [
-        text.headline(
-            plan,
-            dimension=identity.dimension,
-            segment=identity.segment,
-            reason=reason,
-            value=numbers.value,
-            expected=numbers.expected,
-            shift=numbers.shift,
-            interval=numbers.interval,
-            n=numbers.n,
-            started_us=started_us,
-        ),
-        text.evidence_sentence(numbers.evidence, numbers.threshold, plan.severity, detected_us),
-        text.where_sentence(plan, identity.dimension, segments),
-        text.contact_sentence(plan),
-    ]
-    return " ".join(sentence for sentence in sentences if sentence)

@@ -4,9 +4,9 @@ The first sentence must be enough at three in the morning. Nothing is called a c
 """
 
 import math
-from typing import Any
 
 from monitor.definitions.plan import MetricPlan
+from monitor.model.incident import Incident
 from monitor.model.tick import Reason
 from monitor.model.time import DAY, HOUR, MINUTE, SECOND, to_rfc3339
 
@@ -91,62 +91,64 @@ def place(dimension: str, segment: str) -> str:
     return "" if dimension == "all" else f" ({dimension}={segment})"
 
 
-def headline(
-    plan: MetricPlan,
-    *,
-    dimension: str,
-    segment: str,
-    reason: Reason,
-    value: float | None,
-    expected: float | None,
-    shift: float | None,
-    interval: list[float] | None,
-    n: float,
-    started_us: int,
-) -> str:
+def summary(plan: MetricPlan, incident: Incident, *, started_us: int, detected_us: int) -> str:
+    """The whole alert: what moved; the evidence; where; owner and runbook."""
+    sentences = [
+        headline(plan, incident, started_us),
+        evidence_sentence(incident, detected_us),
+        where_sentence(plan, incident),
+        contact_sentence(plan),
+    ]
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def headline(plan: MetricPlan, incident: Incident, started_us: int) -> str:
     """The first sentence: what moved, by how much against what was expected, since when."""
-    what = plan.name + place(dimension, segment)
+    what = plan.name + place(incident.dimension, incident.segment)
     since = f"since {moment(started_us)}"
     unit = "" if plan.unit_name in (None, "share") else f" {plan.unit_name}"
-    if reason == Reason.NO_DATA:
-        return f"{what} has had no data {since}, where {number(expected)}{unit} was expected."
-    if reason == Reason.SILENT:
+    expected = number(incident.expected) + unit
+    if incident.reason == Reason.NO_DATA.label:
+        return f"{what} has had no data {since}; {expected} was expected."
+    if incident.reason == Reason.SILENT.label:
         return (
-            f"{what} is silent {since}: nothing where {number(expected)}{unit} a bucket was expected; "
-            "either it stopped or its tracking did; other events go on."
+            f"{what} is silent {since}, {expected} a bucket expected: what it counts has stopped "
+            "or its tracking has; other events go on."
         )
-    if shift is None or interval is None:
+    if incident.relative_shift is None or incident.interval is None:
         return f"{what} has moved {since}."
-    verb = "fell" if shift < 0 else "rose"
-    low, high = (percent(edge) for edge in interval)
+    verb = "fell" if incident.relative_shift < 0 else "rose"
+    low, high = (percent(edge) for edge in incident.interval)
     return (
-        f"{what} {verb} by {percent(abs(shift))[1:]} {since}: {number(value)}{unit} against "
-        f"{number(expected)}{unit} expected (95 % interval {low} to {high}, n = {number(n)})."
+        f"{what} {verb} by {percent(abs(incident.relative_shift))[1:]} {since}: "
+        f"{number(incident.value)}{unit} against {expected} expected "
+        f"(95 % interval {low} to {high}, n = {number(incident.n)})."
     )
 
 
-def evidence_sentence(evidence: float, threshold: float, severity: str, found_us: int) -> str:
+def evidence_sentence(incident: Incident, detected_us: int) -> str:
     """How sure it is, against what the alert budget asks for."""
+    evidence, threshold = incident.evidence, incident.threshold
     confidence = "high" if evidence >= threshold + _HIGH_CONFIDENCE else "medium"
     if evidence < threshold:
         confidence = "low"
     return (
         f"Evidence: {odds(evidence)} against noise, {confidence} confidence "
-        f"(a {severity} needs {odds(threshold)}); found at {moment(found_us)}."
+        f"(a {incident.severity} needs {odds(threshold)}); found at {moment(detected_us)}."
     )
 
 
-def where_sentence(plan: MetricPlan, dimension: str, segments: list[dict[str, Any]]) -> str | None:
+def where_sentence(plan: MetricPlan, incident: Incident) -> str | None:
     """Which segments stand out, if the metric has any."""
-    if dimension != "all" or len(plan.groupings) == 1:
+    if incident.dimension != "all" or len(plan.groupings) == 1:
         return None
-    if not segments:
+    if not incident.segments:
         return "Where: no segment stands out from the whole."
     parts = [
         f"{s['dimension']}={s['segment']} {percent(s['relative_shift'])} (n = {number(s['n'])})"
-        for s in segments[:_LISTED_SEGMENTS]
+        for s in incident.segments[:_LISTED_SEGMENTS]
     ]
-    more = len(segments) - len(parts)
+    more = len(incident.segments) - len(parts)
     return f"Where: {'; '.join(parts)}{f'; and {more} more' if more else ''}."
 
 
@@ -156,17 +158,13 @@ def contact_sentence(plan: MetricPlan) -> str:
     return f"{owner} Runbook: {plan.runbook_url}" if plan.runbook_url else owner
 
 
-def resolved_sentence(
-    plan: MetricPlan, *, dimension: str, segment: str, reason: Reason, lasted_us: int, ended_us: int
-) -> str:
+def resolved_sentence(incident: Incident, reason: Reason, *, lasted_us: int, ended_us: int) -> str:
     """How it ended."""
-    what = plan.name + place(dimension, segment)
+    what = incident.metric + place(incident.dimension, incident.segment)
     how = {
         Reason.RECOVERED: "is back at what is expected",
         Reason.DATA_RETURNED: "has data again",
-        Reason.NEW_NORMAL: (
-            f"has stayed shifted for {duration(plan.accept_after_us)}: this is now its normal level"
-        ),
+        Reason.NEW_NORMAL: "has stayed shifted for so long that this is now its normal level",
         Reason.DEFINITION_CHANGED: "was redefined or removed: its incident is closed, not over",
         Reason.SERIES_RETIRED: "was not seen for a week: its series is retired",
     }.get(reason, "has ended")

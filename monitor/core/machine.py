@@ -1,0 +1,141 @@
+"""The core: `apply(frame) -> effects`. No clock, no I/O, no chance: state = f(log, definitions, code)."""
+
+from collections import Counter, defaultdict
+from typing import Any
+
+from monitor.aggregate.panel import panel_calendar
+from monitor.aggregate.sources import Sources
+from monitor.core import snapshot
+from monitor.core.effects import Effect
+from monitor.core.lane import Lane
+from monitor.definitions.plan import Calendar, MetricPlan, Plan
+from monitor.model.frame import Deltas, Frame
+
+
+class Machine:
+    """The state machine of one shard.
+
+    Attributes:
+        plan: the compiled definitions.
+        shard: which metrics: those of `plan.shard_of`.
+        counters: what was done and what was refused, by name.
+    """
+
+    def __init__(self, plan: Plan, shard: int = 0, *, state: dict[str, Any] | None = None) -> None:
+        self.plan = plan
+        self.shard = shard
+        self.counters: Counter[str] = Counter()
+        self._sources = Sources() if state is None else Sources.load(state["sources"])
+        if state is not None:
+            self.counters.update(state["counters"])
+        self._metrics = {m.name: m for m in plan.metrics if plan.shard_of(m.name) == shard}
+        self._lanes = self._open_lanes({} if state is None else snapshot.lanes(state))
+        self._lane_of = {m.name: lane for lane in self._lanes for m in lane.panel.metrics}
+
+    def _open_lanes(self, states: dict[Calendar, dict[str, Any]]) -> list[Lane]:
+        by_calendar: dict[Calendar, list[MetricPlan]] = defaultdict(list)
+        for metric in self._metrics.values():
+            by_calendar[panel_calendar(metric)].append(metric)
+        order = sorted(by_calendar, key=lambda c: (c.width_us, c.timezone))
+        return [Lane(c, by_calendar[c], self.plan, states.get(c)) for c in order]
+
+    @property
+    def watermark_us(self) -> int:
+        """Event time up to which every source has spoken."""
+        return self._sources.watermark_us
+
+    @property
+    def positions(self) -> dict[int, int]:
+        """By source, the offset at which its next frame must start."""
+        return dict(self._sources.positions)
+
+    @property
+    def folded(self) -> Counter[tuple[str, str]]:
+        """Events that went to `other`, by (metric, dimension)."""
+        return sum((lane.panel.folded for lane in self._lanes), Counter[tuple[str, str]]())
+
+    def gap(self, frame: Frame) -> int:
+        """Offsets missing between what was applied of the frame's source and the frame."""
+        return self._sources.gap(frame)
+
+    def apply(self, frame: Frame) -> list[Effect]:
+        """Take in one frame; returns what it decided, in order.
+
+        A frame that was applied before is skipped. One that leaves a gap is applied and the gap
+        counted: whoever reads the log may look again first (see `gap`).
+        """
+        if self._sources.is_repeat(frame):
+            self.counters["frames_repeated"] += 1
+            return []
+        self.counters["frames"] += 1
+        self.counters["offsets_missing"] += self._sources.gap(frame)
+        self.counters["events_lost"] += frame.lost
+        self._sources.take(frame)
+        for lane in self._lanes:
+            lane.panel.note_activity(frame.activity)
+        for deltas in frame.deltas:
+            self._merge(deltas)
+        return self._advance()
+
+    def _merge(self, deltas: Deltas) -> None:
+        metric = self._metrics.get(deltas.metric)
+        if metric is None or metric.formula != deltas.formula:
+            self.counters["deltas_of_other_definitions"] += len(deltas.bucket)
+            return
+        self.counters["deltas"] += self._lane_of[deltas.metric].panel.merge(deltas)
+
+    def _advance(self) -> list[Effect]:
+        """Close every bucket that the watermark has passed, in the order in which they end."""
+        watermark = self._sources.watermark_us
+        effects: list[Effect] = []
+        moved: set[int] = set()
+        while True:
+            ends = [
+                (end, i)
+                for i, lane in enumerate(self._lanes)
+                if (end := lane.panel.next_end(watermark)) is not None
+            ]
+            if not ends:
+                break
+            _, first = min(ends)
+            effects += self._lanes[first].close(watermark)
+            moved.add(first)
+        for i in sorted(moved):
+            effects += self._lanes[i].restate()
+        return effects
+
+    def finish(self) -> list[Effect]:
+        """The end of a replay: late events that still wait, and the buckets that never ended."""
+        effects: list[Effect] = []
+        for lane in self._lanes:
+            effects += lane.restate()
+            effects += lane.partials()
+        return effects
+
+    def snapshot(self) -> bytes:
+        """The whole state, for `restore`."""
+        return snapshot.encode(
+            {
+                "sources": self._sources.dump(),
+                "counters": dict(self.counters),
+                "lanes": [lane.dump() for lane in self._lanes],
+            }
+        )
+
+    @classmethod
+    def restore(cls, plan: Plan, shard: int, data: bytes) -> tuple["Machine", list[Effect]]:
+        """The machine that gave this snapshot, under definitions that may have changed since.
+
+        Metrics that measure what they did keep their state; the others start anew.
+
+        Returns:
+            The machine, and the incidents that end because their metric changed or went.
+
+        Raises:
+            StateError: the bytes are no snapshot that this version reads.
+        """
+        state = snapshot.decode(data)
+        machine = cls(plan, shard, state=state)
+        effects: list[Effect] = [c for lane in machine._lanes for c in lane.changes]
+        effects += snapshot.orphans(state, {lane.panel.calendar for lane in machine._lanes})
+        return machine, effects

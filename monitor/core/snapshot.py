@@ -1,0 +1,65 @@
+"""The bytes of a core's state: msgpack in zstd, with a format version."""
+
+from typing import Any
+
+import msgspec
+import zstandard
+
+from monitor.alert.lifecycle import Change, Incidents
+from monitor.definitions.plan import Calendar
+from monitor.errors import StateError
+from monitor.model import codec
+from monitor.model.tick import Reason
+
+FORMAT = 1
+"""Grows whenever an older program could not read what this one writes."""
+
+_decoder = codec.decoder(dict)
+
+
+def encode(state: dict[str, Any]) -> bytes:
+    """Compressed bytes of a state."""
+    return zstandard.compress(codec.encode({"format": FORMAT, **state}), 1)
+
+
+def decode(data: bytes) -> dict[str, Any]:
+    """The state of these bytes.
+
+    Raises:
+        StateError: damaged, or of another format.
+    """
+    try:
+        state: dict[str, Any] = _decoder.decode(zstandard.decompress(data))
+    except (zstandard.ZstdError, msgspec.DecodeError, ValueError) as error:
+        message = (
+            f"snapshot of {len(data)} bytes cannot be read ({error}): the one before is needed"
+        )
+        raise StateError(message) from error
+    if state.get("format") != FORMAT:
+        message = (
+            f"snapshot has format {state.get('format')!r}, this version reads {FORMAT}: "
+            "go back to the version that wrote it, or remove the state to learn anew"
+        )
+        raise StateError(message)
+    return state
+
+
+def lanes(state: dict[str, Any]) -> dict[Calendar, dict[str, Any]]:
+    """The states of the lanes by calendar."""
+    return {_calendar(lane): lane for lane in state["lanes"]}
+
+
+def orphans(state: dict[str, Any], calendars: set[Calendar]) -> list[Change]:
+    """What ends with lanes that no metric has any more."""
+    changes: list[Change] = []
+    for lane in state["lanes"]:
+        if _calendar(lane) not in calendars:
+            incidents = Incidents()
+            incidents.load(lane["incidents"])
+            changes += incidents.drop(incidents.rows(), None, Reason.DEFINITION_CHANGED)
+    return changes
+
+
+def _calendar(lane: dict[str, Any]) -> Calendar:
+    width, timezone = lane["calendar"]
+    return Calendar(width_us=width, timezone=timezone)
