@@ -118,6 +118,7 @@ class Plan:
         allowed_lateness_us, restatement_window_us, max_clock_skew_us, idle_timeout_us: as configured.
         cardinality: values of a dimension that a metric keeps apart.
         shards: partitions of the log; 1 without a broker.
+        unserved: names of the metrics whose kind is not served yet, sorted.
     """
 
     metrics: tuple[MetricPlan, ...]
@@ -127,6 +128,7 @@ class Plan:
     idle_timeout_us: int
     cardinality: int
     shards: int = 1
+    unserved: tuple[str, ...] = ()
 
     @cached_property
     def base_us(self) -> int:

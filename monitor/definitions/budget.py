@@ -1,0 +1,42 @@
+"""Thresholds from the alert budget (GUARD.md, the promise)."""
+
+import math
+from collections.abc import Sequence
+
+from monitor.definitions.plan import COMBINATION_FACTOR
+from monitor.definitions.schema import Metric
+from monitor.settings import AlertBudget
+
+TICKET_FACTOR = 10.0
+"""The budget of tickets, in budgets of pages."""
+
+SMALLEST_THRESHOLD = 20.0
+"""Below it, M needs hardly any evidence; a higher threshold keeps the promise all the same."""
+
+
+def series_bound(grouping: tuple[str, ...], cardinality: int) -> int:
+    """Most series of a grouping: the whole; values and `other`; 10 times as many combinations."""
+    if not grouping:
+        return 1
+    return cardinality + 1 if len(grouping) == 1 else COMBINATION_FACTOR * cardinality
+
+
+def log_thresholds(
+    metric: Metric, metrics: Sequence[Metric], budget: AlertBudget, cardinality: int
+) -> tuple[float, ...]:
+    """Natural log of A by grouping, the whole first.
+
+    A = T / (B s): T buckets in the period, B false alarms in it, s the series' share of them. Half
+    of a metric's share goes to its whole, half to its segments, evenly by their configured bound.
+    Every metric of the severity has a share, whether or not it is served or deprecated, so that the
+    thresholds of the others do not move when that changes.
+    """
+    severity = metric.alert.severity
+    alarms = budget.pages * (TICKET_FACTOR if severity == "ticket" else 1.0)
+    weights = math.fsum(m.detect.weight for m in metrics if m.alert.severity == severity)
+    share = metric.detect.weight / weights
+    segments = sum(series_bound(grouping, cardinality) for grouping in metric.segments)
+    buckets = budget.per / metric.bucket
+    whole, each = (share / 2, share / 2 / segments) if segments else (share, 0.0)
+    shares = [whole, *(each for _ in metric.segments)]
+    return tuple(math.log(max(buckets / (alarms * s), SMALLEST_THRESHOLD)) for s in shares)

@@ -1,0 +1,125 @@
+"""Checks of `monitor.yaml` that go beyond the type of a key."""
+
+import ipaddress
+import re
+from collections.abc import Iterator, Mapping
+
+from monitor.definitions.mistake import Fault
+from monitor.settings import KafkaJournal, Settings, Source
+
+STREAMS = ("frames", "snapshots", "buckets", "alerts", "releases", "verdicts", "dead_letters")
+"""The streams of the journal, topics `{prefix}.{stream}`."""
+
+_SOURCES = ("kafka", "files", "synthetic")
+_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,200}")
+_SERVER = re.compile(r"(?:\[[0-9a-fA-F:]+\]|[^\s:,\[\]]+):\d{1,5}")
+_PATH = re.compile(r"[^.]+(\.[^.]+)*")
+
+
+def check_settings(settings: Settings) -> Iterator[Fault]:
+    """Every fault of the settings; parts that were wrong already are None or their defaults."""
+    source = settings.source
+    if source is not None:
+        yield from _source(source)
+        yield from _journal(settings, source)
+    yield from _api(settings)
+
+
+def _source(source: Source) -> Iterator[Fault]:
+    given = [name for name in _SOURCES if name in source.model_fields_set]
+    if len(given) > 1:
+        message = f"source has {' and '.join(given)}; keep one"
+        yield Fault(path=("source", given[1]), message=message, on_key=True)
+    if not given:
+        yield Fault(path=("source",), message="source needs one of kafka, files, synthetic")
+    if source.files is not None and not source.files:
+        yield Fault(path=("source", "files"), message="source.files is an empty list")
+    if source.kafka is not None:
+        yield from _servers(source.kafka.bootstrap_servers)
+        yield from _topic(("source", "kafka", "topic"), source.kafka.topic)
+    if source.fields is not None:
+        for name, path in source.fields.model_dump().items():
+            if not _PATH.fullmatch(path):
+                message = f"source.fields.{name} {path!r} is not a path such as user.id"
+                yield Fault(path=("source", "fields", name), message=message)
+
+
+def _servers(text: str) -> Iterator[Fault]:
+    for server in text.split(","):
+        if not _SERVER.fullmatch(server.strip()):
+            message = (
+                f"source.kafka.bootstrap_servers {server.strip()!r} is not host:port, "
+                "such as localhost:9092"
+            )
+            yield Fault(path=("source", "kafka", "bootstrap_servers"), message=message)
+
+
+def _topic(path: tuple[str, ...], name: str) -> Iterator[Fault]:
+    if not _TOPIC.fullmatch(name) or name in (".", ".."):
+        message = f"{'.'.join(path)} {name!r} is not a topic name: letters, digits, '.', '_', '-'"
+        yield Fault(path=path, message=message)
+
+
+def _journal(settings: Settings, source: Source) -> Iterator[Fault]:
+    journal = settings.journal
+    if journal.kafka is not None and journal.sqlite is not None:
+        yield Fault(path=("journal",), message="journal has kafka and sqlite; keep one")
+    elif source.kafka is not None and journal.sqlite is not None:
+        message = (
+            "journal.sqlite cannot follow source.kafka: offsets and results are kept in one "
+            "transaction; write journal: {kafka: {prefix: monitor}}"
+        )
+        yield Fault(path=("journal", "sqlite"), message=message)
+    prefix = (journal.kafka or KafkaJournal()).prefix
+    yield from _topic(("journal", "kafka", "prefix"), prefix)
+    if source.kafka is not None and source.kafka.topic in [f"{prefix}.{s}" for s in STREAMS]:
+        message = f"source.kafka.topic {source.kafka.topic!r} is a topic of the journal"
+        yield Fault(path=("source", "kafka", "topic"), message=message)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches the address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _api(settings: Settings) -> Iterator[Fault]:
+    host = settings.api.host
+    if not settings.api.token_env and not is_loopback(host):
+        message = (
+            f"api.host {host!r} is reached from other machines, and writes need a token there; "
+            "write token_env, or the host 127.0.0.1"
+        )
+        yield Fault(path=("api", "host"), message=message)
+
+
+def settings_doubts(
+    settings: Settings, environment: Mapping[str, str], *, hashes: bool
+) -> Iterator[Fault]:
+    """What is allowed, but hardly meant.
+
+    Args:
+        settings: the settings.
+        environment: of the process that will run.
+        hashes: whether any metric keeps hashes of units.
+    """
+    key = settings.hash_key_env
+    if hashes and not (key and environment.get(key)):
+        remedy = f"set {key}" if key else "name a variable"
+        message = f"hash_key_env: units are hashed with a key that everyone knows; {remedy}"
+        yield Fault(path=("hash_key_env",), message=message)
+    api = settings.api
+    if api.token_env and not environment.get(api.token_env) and not is_loopback(api.host):
+        message = (
+            f"api.host {api.host!r}: without a token in ${api.token_env} the service will not start"
+        )
+        yield Fault(path=("api", "host"), message=message)
+    if settings.journal.kafka is not None and settings.source.kafka is None:
+        message = (
+            f"journal.kafka is not used: without source.kafka the journal is {settings.sqlite_path}"
+        )
+        yield Fault(path=("journal", "kafka"), message=message)

@@ -1,0 +1,314 @@
+"""The service's settings, `monitor.yaml`, and the environment: only this file reads it.
+
+The scalar types of the whole configuration (`Duration`, `Share`, ...) stand here too.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from monitor.model import quantity
+from monitor.model.time import DAY, MINUTE, SECOND
+
+OVERRIDE_PREFIX = "MONITOR__"
+"""Environment variables that begin so override settings: `MONITOR__ALERT_BUDGET__PAGES=2`."""
+
+_T = TypeVar("_T")
+
+
+def environment() -> dict[str, str]:
+    """A copy of the process environment."""
+    return dict(os.environ)
+
+
+def overrides(variables: Mapping[str, str]) -> list[tuple[str, tuple[str, ...], str]]:
+    """The overrides in an environment: variable, path of the setting, text; sorted by variable.
+
+    >>> overrides({"MONITOR__API__PORT": "80", "HOME": "/"})
+    [('MONITOR__API__PORT', ('api', 'port'), '80')]
+    """
+    return [
+        (name, tuple(name.removeprefix(OVERRIDE_PREFIX).lower().split("__")), text)
+        for name, text in sorted(variables.items())
+        if name.startswith(OVERRIDE_PREFIX)
+    ]
+
+
+def fault(message: str) -> PydanticCustomError:
+    """A validation error whose message is shown as it is, after the name of the key."""
+    return PydanticCustomError("monitor", "{message}", {"message": message})
+
+
+def _duration(value: object) -> int:
+    try:
+        return quantity.parse_duration(value)
+    except ValueError as error:
+        raise fault(str(error)) from None
+
+
+def _positive_duration(value: object) -> int:
+    duration_us = _duration(value)
+    if duration_us <= 0:
+        message = f"{value!r} is not longer than 0"
+        raise fault(message)
+    return duration_us
+
+
+def _share(value: object) -> float:
+    try:
+        return quantity.parse_share(value)
+    except ValueError as error:
+        raise fault(str(error)) from None
+
+
+def _inner_share(value: object) -> float:
+    share = _share(value)
+    if not 0 < share < 1:
+        message = f"{value!r} is not between 0 and 1 (2% is 0.02)"
+        raise fault(message)
+    return share
+
+
+def _day(value: object) -> object:
+    try:
+        return date.fromisoformat(value) if isinstance(value, str) else date(0, 0, 0)
+    except ValueError:
+        message = f"{value!r} is not a date such as 2027-02-01"
+        raise fault(message) from None
+
+
+_URL = re.compile(r"https?://[^\s/]+\S*")
+
+
+def _url(value: object) -> str:
+    if isinstance(value, str) and _URL.fullmatch(value):
+        return value.rstrip("/")
+    message = f"{value!r} is not an address such as http://localhost:9093"
+    raise fault(message)
+
+
+def _null_is_empty(value: object) -> object:
+    return {} if value is None else value
+
+
+_DURATION_SCHEMA = {"type": "string", "pattern": quantity.DURATION_PATTERN}
+_SHARE_SCHEMA = {"anyOf": [{"type": "number"}, {"type": "string", "pattern": "^[0-9.]+%$"}]}
+
+Duration = Annotated[int, PlainValidator(_duration), WithJsonSchema(_DURATION_SCHEMA)]
+"""Microseconds, written as `30s`, `5m`, `2h`, `7d`."""
+PositiveDuration = Annotated[
+    int, PlainValidator(_positive_duration), WithJsonSchema(_DURATION_SCHEMA)
+]
+Share = Annotated[float, PlainValidator(_inner_share), WithJsonSchema(_SHARE_SCHEMA)]
+"""A number between 0 and 1, both excluded, written as 0.02 or 2%."""
+Day = Annotated[date, BeforeValidator(_day)]
+Url = Annotated[str, PlainValidator(_url), WithJsonSchema({"type": "string", "format": "uri"})]
+Text = Annotated[str, Field(min_length=1)]
+Positive = Annotated[float, Field(gt=0)]
+Many = Annotated[tuple[_T, ...], Field(strict=False)]
+"""A YAML list; `strict` holds for its entries only."""
+
+
+class Group(BaseModel):
+    """A mapping of the configuration: unknown keys are errors, null is as good as absent."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+    )
+    keeps_null: ClassVar[frozenset[str]] = frozenset()
+    """Keys for which null says more than absence."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_nulls(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        return {k: v for k, v in data.items() if v is not None or k in cls.keeps_null}
+
+
+class KafkaSource(Group):
+    """Events from a Kafka topic."""
+
+    bootstrap_servers: Text = "localhost:9092"
+    """`host:port`, several separated by commas."""
+    topic: Text = "events"
+    """The topic that the events arrive on."""
+    group: Text = "monitor"
+    """The consumer group that keeps the offsets."""
+
+
+class SyntheticSource(Group):
+    """Events of the built-in synthetic shop."""
+
+    seed: int = 7
+    """The same seed gives the same events."""
+
+
+class Fields(Group):
+    """Where a custom envelope keeps what; paths go into objects with dots: `user.id`."""
+
+    event_id: Text = "event_id"
+    """Path of the producer's id."""
+    name: Text = "name"
+    """Path of the event name."""
+    time: Text = "time"
+    """Path of the event time."""
+    actor: Text = "actor"
+    """Path of whoever did it."""
+    count: Text = "count"
+    """Path of the number of equal events."""
+    dimensions: Text = "dimensions"
+    """Path of the object of dimensions."""
+    values: Text = "values"
+    """Path of the object of numbers."""
+
+
+class Source(Group):
+    """Where events come from: exactly one of `kafka`, `files`, `synthetic`."""
+
+    keeps_null = frozenset({"kafka", "synthetic"})
+
+    kafka: Annotated[KafkaSource | None, BeforeValidator(_null_is_empty)] = None
+    """A Kafka topic."""
+    files: Many[Text] | None = None
+    """Patterns of files of events, one JSON object a line."""
+    synthetic: Annotated[SyntheticSource | None, BeforeValidator(_null_is_empty)] = None
+    """The built-in shop."""
+    fields: Fields | None = None
+    """A custom envelope; without it the default envelope."""
+
+
+class AlertBudget(Group):
+    """How many false pages are acceptable, over everything."""
+
+    pages: Positive = 1.0
+    """Expected false pages per period; tickets have a budget of 10 times this."""
+    per: PositiveDuration = 30 * DAY
+    """The period."""
+
+
+class KafkaJournal(Group):
+    """The journal as Kafka topics `{prefix}.{stream}`."""
+
+    prefix: Text = "monitor"
+    """First part of the topics' names."""
+    shards: Annotated[int, Field(ge=1, le=1024)] = 8
+    """Partitions of the log; cannot be changed later."""
+    replication: Annotated[int, Field(ge=1)] = 1
+    """Replication factor of the topics."""
+
+
+class Journal(Group):
+    """Where state and results are kept: one of `kafka`, `sqlite`."""
+
+    keeps_null = frozenset({"kafka"})
+
+    kafka: Annotated[KafkaJournal | None, BeforeValidator(_null_is_empty)] = None
+    """Topics; the default where the source is Kafka."""
+    sqlite: Text | None = None
+    """A SQLite file; the default, `var/monitor.db`, of the other sources."""
+
+
+class Cardinality(Group):
+    """Bounds of the number of series."""
+
+    per_dimension: Annotated[int, Field(ge=1, le=100_000)] = 50
+    """Values of a dimension that a metric keeps apart; the rest is `other`."""
+
+
+class Alertmanager(Group):
+    """The Alertmanager that firing incidents are sent to."""
+
+    url: Url
+    """Its address."""
+
+
+class Grafana(Group):
+    """The Grafana that gets annotations."""
+
+    url: Url
+    """Its address."""
+    token_env: Text = "GRAFANA_TOKEN"  # noqa: S105 - a name, not a token
+    """Name of the environment variable with its token."""
+
+
+class Prometheus(Group):
+    """What `/metrics` shows."""
+
+    segments: Literal["all", "firing", "none"] = "all"
+    """Which segments have series beside the whole."""
+    max_series: Annotated[int, Field(ge=1)] = 10_000
+    """Most series exported."""
+
+
+class Api(Group):
+    """The HTTP interface."""
+
+    keeps_null = frozenset({"token_env"})
+
+    host: Text = "127.0.0.1"
+    """Address to listen on; other than loopback needs a token."""
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8321
+    """Port; 0 takes a free one."""
+    token_env: Text | None = "MONITOR_TOKEN"  # noqa: S105 - a name, not a token
+    """Name of the environment variable with the token that writes need."""
+
+
+class Settings(Group):
+    """`monitor.yaml`; all of it optional but the source. Durations are microseconds."""
+
+    keeps_null = frozenset({"hash_key_env"})
+
+    source: Source
+    """Where events come from."""
+    alert_budget: AlertBudget = AlertBudget()
+    """The one number the operator sets."""
+    allowed_lateness: Duration = 30 * SECOND
+    """How far the watermark stays behind the newest event."""
+    restatement_window: Duration = 2 * DAY
+    """Older late events are counted, not applied."""
+    max_clock_skew: Duration = 5 * MINUTE
+    """An event further ahead of the wall clock is a dead letter."""
+    idle_timeout: PositiveDuration = MINUTE
+    """A partition silent for so long no longer holds buckets open."""
+    journal: Journal = Journal()
+    """Where state and results are kept."""
+    hash_key_env: Text | None = "MONITOR_HASH_KEY"
+    """Name of the environment variable with the key of the units' hashes."""
+    cardinality: Cardinality = Cardinality()
+    """Bounds of the number of series."""
+    alertmanager: Alertmanager | None = None
+    """Absent: incidents are not sent."""
+    grafana: Grafana | None = None
+    """Absent: no annotations are written."""
+    prometheus: Prometheus = Prometheus()
+    """What `/metrics` shows."""
+    api: Api = Api()
+    """The HTTP interface."""
+
+    @property
+    def kafka_journal(self) -> KafkaJournal | None:
+        """The topics in use: only a Kafka source has them; None means SQLite."""
+        return (self.journal.kafka or KafkaJournal()) if self.source.kafka else None
+
+    @property
+    def sqlite_path(self) -> str:
+        """The SQLite file of the embedded mode."""
+        return self.journal.sqlite or "var/monitor.db"
