@@ -1,0 +1,155 @@
+"""`monitor check`: tells every mistake of a configuration, or what it amounts to."""
+
+import math
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.table import Table
+
+from monitor.cli.options import config_option, console, json_option, print_json
+from monitor.definitions.budget import log_thresholds, series_bound
+from monitor.definitions.compile import compile as compile_plan
+from monitor.definitions.load import Configuration, load
+from monitor.definitions.mistake import Mistake, MistakesError
+from monitor.definitions.schema import Metric
+from monitor.model.quantity import format_duration
+from monitor.model.time import DAY, HOUR, SECOND
+from monitor.settings import environment
+
+_YEAR = 365 * DAY
+_ROUND = 10
+
+
+@click.command(name="check")
+@config_option
+@json_option
+def command(config: Path, *, as_json: bool) -> None:
+    """Validate the configuration; every mistake at once, as FILE:LINE: MESSAGE."""
+    try:
+        configuration = load(config, environment=environment())
+    except MistakesError as error:
+        if as_json:
+            print_json({"ok": False, "errors": [_place(m) for m in error.mistakes]})
+        raise
+    for warning in configuration.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    result = summary(configuration)
+    if as_json:
+        print_json(result)
+    else:
+        _print(result)
+
+
+def summary(configuration: Configuration) -> dict[str, Any]:
+    """What `--json` prints of a configuration without mistakes."""
+    budget = configuration.settings.alert_budget
+    metrics = configuration.metrics
+    unserved = compile_plan(configuration).unserved
+    rows = [
+        _metric(metric, configuration, served=metric.name not in unserved) for metric in metrics
+    ]
+    return {
+        "ok": True,
+        "errors": [],
+        "warnings": [_place(warning) for warning in configuration.warnings],
+        "alert_budget": {"pages": budget.pages, "per_seconds": budget.per / SECOND},
+        "kinds": dict(sorted(Counter(metric.kind for metric in metrics).items())),
+        "not_served": list(unserved),
+        "series_at_most": sum(row["series_at_most"] for row in rows if row["served"]),
+        "metrics": rows,
+    }
+
+
+def _place(mistake: Mistake) -> dict[str, Any]:
+    return {"file": mistake.file, "line": mistake.line or None, "message": mistake.message}
+
+
+def _metric(metric: Metric, configuration: Configuration, *, served: bool) -> dict[str, Any]:
+    settings = configuration.settings
+    cap = settings.cardinality.per_dimension
+    groupings = ((), *metric.segments)
+    logs = log_thresholds(metric, configuration.metrics, settings.alert_budget, cap)
+    return {
+        "name": metric.name,
+        "kind": metric.kind,
+        "served": served,
+        "status": metric.status,
+        "severity": metric.alert.severity,
+        "bucket_seconds": metric.bucket / SECOND,
+        "segments": [list(grouping) for grouping in metric.segments],
+        "series_at_most": sum(series_bound(grouping, cap) for grouping in groupings),
+        "thresholds": [
+            {
+                "dimension": ",".join(grouping) or "all",
+                "log10_threshold": round(log / math.log(10), 6),
+                "seconds_per_false_alarm": round(math.exp(log) * metric.bucket / SECOND, 3),
+            }
+            for grouping, log in zip(groupings, logs, strict=True)
+        ],
+    }
+
+
+def _print(result: dict[str, Any]) -> None:
+    out = console()
+    kinds = ", ".join(f"{count} {kind}" for kind, count in result["kinds"].items())
+    out.print(f"{_counted(len(result['metrics']), 'metric')}: {kinds}")
+    budget = result["alert_budget"]
+    out.print(
+        f"alert budget: {budget['pages']:g} false {'page' if budget['pages'] == 1 else 'pages'} per "
+        f"{format_duration(round(budget['per_seconds'] * SECOND))}, "
+        f"at most {result['series_at_most']:,} series"
+    )
+    out.print(_table(result["metrics"]))
+    if result["not_served"]:
+        names = ", ".join(result["not_served"])
+        out.print(f"* not served yet (accepted, but neither measured nor judged): {names}")
+
+
+def _table(rows: list[dict[str, Any]]) -> Table:
+    table = Table(
+        box=None,
+        pad_edge=False,
+        header_style="bold",
+        caption="1 page (or ticket) in so long is false, at most",
+        caption_justify="right",
+    )
+    for heading in ("metric", "kind", "bucket"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("segments", overflow="fold")
+    table.add_column("series <=", justify="right", no_wrap=True)
+    table.add_column("alarm", no_wrap=True)
+    table.add_column("whole", justify="right", no_wrap=True)
+    table.add_column("segment", justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(*_cells(row))
+    return table
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    # Every segment of a metric has the same threshold, so the first dimension stands for all.
+    spans = [_span(threshold["seconds_per_false_alarm"]) for threshold in row["thresholds"][:2]]
+    return [
+        row["name"],
+        row["kind"] + ("" if row["served"] else " *"),
+        format_duration(round(row["bucket_seconds"] * SECOND)),
+        " ".join("x".join(grouping) for grouping in row["segments"]) or "-",
+        f"{row['series_at_most']:,}",
+        row["severity"],
+        *spans,
+        *["-"] * (2 - len(spans)),
+    ]
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
+
+
+def _span(seconds: float) -> str:
+    """A long time in short: `36 h`, `60 d`, `4.2 y`."""
+    for unit, size in (("y", _YEAR), ("d", DAY), ("h", HOUR)):
+        count = seconds * SECOND / size
+        if count >= 1:
+            return f"{count:,.0f} {unit}" if count >= _ROUND else f"{count:.2g} {unit}"
+    return f"{seconds:.3g} s"
