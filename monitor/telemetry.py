@@ -1,0 +1,177 @@
+"""How the service speaks of itself: structured logs, and counters for Prometheus.
+
+Events of the log have dotted names (`alertmanager.unreachable`) and values beside them; payloads
+never go in: a value of bytes is told by its length only.
+"""
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any, TextIO
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge
+from structlog.typing import Processor
+
+from monitor.model.event import Reject
+from monitor.settings import environment
+
+_QUIET = ("aiohttp.access", "aiokafka", "asyncio", "kafka")
+"""Libraries whose chatter at `info` would bury the service's own lines."""
+
+
+def configure(
+    json: bool | None = None,
+    level: str = "info",
+    *,
+    stream: TextIO | None = None,
+    no_color: bool | None = None,
+) -> None:
+    """Set up structlog, and the standard library's logging to come out the same way.
+
+    Args:
+        json: one JSON object a line; by default where the stream is no terminal.
+        level: the least severe level that is shown: debug, info, warning, error.
+        stream: where to; standard error by default.
+        no_color: no colours on a terminal either; by default where NO_COLOR is set (no-color.org).
+
+    Raises:
+        ValueError: the level is none.
+    """
+    out = stream or sys.stderr
+    as_json = not out.isatty() if json is None else json
+    numeric = logging.getLevelNamesMapping().get(level.upper())
+    if numeric is None:
+        message = f"log level '{level}' is not one of debug, info, warning, error"
+        raise ValueError(message)
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+        without_payloads,
+    ]
+    plain = bool(environment().get("NO_COLOR")) if no_color is None else no_color
+    last: list[Processor] = (
+        [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        if as_json
+        else [structlog.dev.ConsoleRenderer(colors=out.isatty() and not plain)]
+    )
+    structlog.configure(
+        processors=[*shared, *last],
+        wrapper_class=structlog.make_filtering_bound_logger(numeric),
+        logger_factory=structlog.WriteLoggerFactory(file=out),
+        cache_logger_on_first_use=False,
+    )
+    _configure_standard(shared, last, out, numeric)
+
+
+def without_payloads(
+    _logger: Any, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """A processor that puts the length of bytes in the place of the bytes.
+
+    >>> without_payloads(None, "info", {"event": "ingest.rejected", "payload": b"secret"})
+    {'event': 'ingest.rejected', 'payload': '<6 bytes>'}
+    """
+    for key, value in event.items():
+        if isinstance(value, bytes | bytearray | memoryview):
+            event[key] = f"<{len(value)} bytes>"
+    return event
+
+
+def _configure_standard(
+    shared: list[Processor], last: list[Processor], out: TextIO, level: int
+) -> None:
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(max(level, logging.WARNING))
+
+
+class Counters:
+    """The service's own figures; a role touches those that it knows.
+
+    In prometheus-client's multiprocess mode each role writes to its own files, and the role that
+    serves `/metrics` adds them up: what only ever advances is combined by its maximum.
+
+    Args:
+        registry: what they are registered with.
+
+    Attributes:
+        events: lines read, by outcome: `accepted`, `dead_lettered`.
+        dead_letters: by reason.
+        late: accepted events whose bucket had ended by their source's watermark.
+        folded: dimension values counted as `other`, by dimension.
+        lost: events that retention removed before they were read.
+        watermark: newest watermark, Unix seconds, by source.
+        lag: events of the source that are not read yet.
+        frames: frames met by a core, by outcome: `applied`, `repeated`, `quarantined`, `gap`.
+        snapshots: snapshots, by outcome: `written`, `failed`, `restored`.
+        snapshot_bytes, snapshot_offset: of the newest snapshot, by shard.
+        alertmanager_posts: by outcome: `sent`, `rejected`, `failed`.
+        restarts: how often a role (or a shard) was started again after a fault, by role.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"monitor_{name}", text, labels, registry=registry)
+
+        def latest(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(
+                f"monitor_{name}",
+                text,
+                labels,
+                registry=registry,
+                multiprocess_mode="mostrecent",
+            )
+
+        self.events = counter("events_total", "Event lines read, by outcome.", "outcome")
+        self.dead_letters = counter(
+            "dead_letters_total", "Lines that could not be used, by reason.", "reason"
+        )
+        self.late = counter("late_events_total", "Accepted events that came after their bucket.")
+        self.folded = counter(
+            "folded_values_total", "Dimension values counted as other.", "dimension"
+        )
+        self.lost = counter("lost_events_total", "Events removed by retention before the reading.")
+        self.watermark = Gauge(
+            "monitor_watermark_timestamp_seconds",
+            "Event time up to which a source is complete.",
+            ["source"],
+            registry=registry,
+            multiprocess_mode="max",
+        )
+        self.lag = latest("source_lag_events", "Events of a source not read yet.", "source")
+        self.frames = counter("frames_total", "Frames met by the core, by outcome.", "outcome")
+        self.snapshots = counter("snapshots_total", "Snapshots, by outcome.", "outcome")
+        self.snapshot_bytes = latest("snapshot_bytes", "Size of the newest snapshot.", "shard")
+        self.snapshot_offset = latest(
+            "snapshot_offset", "Log offset that the newest snapshot stands at.", "shard"
+        )
+        self.alertmanager_posts = counter(
+            "alertmanager_posts_total", "Posts to Alertmanager, by outcome.", "outcome"
+        )
+        self.restarts = counter("restarts_total", "Starts of a role after a fault.", "role")
+        self._begin()
+
+    def _begin(self) -> None:
+        """Zero where the labels are known, so that the first fault is an increase."""
+        known: dict[Counter, tuple[str, ...]] = {
+            self.events: ("accepted", "dead_lettered"),
+            self.dead_letters: tuple(Reject),
+            self.frames: ("applied", "repeated", "quarantined", "gap"),
+            self.snapshots: ("written", "failed", "restored"),
+            self.alertmanager_posts: ("sent", "rejected", "failed"),
+        }
+        for metric, values in known.items():
+            for value in values:
+                metric.labels(value)
