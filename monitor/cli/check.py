@@ -10,7 +10,7 @@ from rich.table import Table
 
 from monitor.cli.options import config_option, console, json_option, print_json
 from monitor.definitions.budget import log_thresholds, series_bound
-from monitor.definitions.compile import compile as compile_plan
+from monitor.definitions.compile import compile_plan
 from monitor.definitions.load import Configuration, load
 from monitor.definitions.mistake import Mistake, MistakesError
 from monitor.definitions.schema import Metric
@@ -112,13 +112,13 @@ def _table(rows: list[dict[str, Any]]) -> Table:
         box=None,
         pad_edge=False,
         header_style="bold",
-        caption="1 page (or ticket) in so long is false, at most",
+        caption="series: at most; whole, segment: one false page or ticket in so long",
         caption_justify="right",
     )
     for heading in ("metric", "kind", "bucket"):
         table.add_column(heading, no_wrap=True)
-    table.add_column("segments", overflow="fold")
-    table.add_column("series <=", justify="right", no_wrap=True)
+    table.add_column("segments", overflow="fold", min_width=8)
+    table.add_column("series", justify="right", no_wrap=True)
     table.add_column("alarm", no_wrap=True)
     table.add_column("whole", justify="right", no_wrap=True)
     table.add_column("segment", justify="right", no_wrap=True)
@@ -134,7 +134,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
         row["name"],
         row["kind"] + ("" if row["served"] else " *"),
         format_duration(round(row["bucket_seconds"] * SECOND)),
-        " ".join("x".join(grouping) for grouping in row["segments"]) or "-",
+        "\n".join("x".join(grouping) for grouping in row["segments"]) or "-",
         f"{row['series_at_most']:,}",
         row["severity"],
         *spans,

@@ -1,6 +1,7 @@
 """Options and output that the verbs share."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -8,6 +9,7 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 
+_PLAIN_WIDTH = 120
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
@@ -35,4 +37,5 @@ def print_json(value: object) -> None:
 
 def console() -> Console:
     """Standard output for tables; without colour where it is no terminal or NO_COLOR is set."""
-    return Console(highlight=False, soft_wrap=False)
+    width = None if sys.stdout.isatty() else _PLAIN_WIDTH
+    return Console(highlight=False, width=width)

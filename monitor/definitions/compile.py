@@ -16,7 +16,7 @@ Served = Count | Sum | Mean | Ratio
 """The kinds that ingest and the core know."""
 
 
-def compile(configuration: Configuration, *, shards: int | None = None) -> Plan:  # noqa: A001
+def compile_plan(configuration: Configuration, *, shards: int | None = None) -> Plan:
     """The plan of a configuration; kinds that are not served yet are named in `unserved`.
 
     Args:

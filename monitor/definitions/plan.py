@@ -1,6 +1,6 @@
 """The compiled definitions: what ingest must extract, what the core must keep, how to judge it.
 
-`compile` makes a `Plan` of a configuration; no later stage reads the configuration itself.
+`compile_plan` makes a `Plan` of a configuration; no later stage reads the configuration itself.
 """
 
 import math
