@@ -1,0 +1,137 @@
+"""Real service KPIs with labels, as events: what the monitor pages, and what the labels say.
+
+    python benchmarks/real_input.py events --data kpi.npz --out DIR     # events, config, labels
+    monitor replay DIR/events.ndjson.zst --config DIR/config --out DIR/replay --buckets parents
+    python benchmarks/real_input.py judge --dir DIR --alerts DIR/replay/alerts.ndjson
+
+The data is an npz of the public AIOps-2018 KPI set (MIT, NetManAIOps): per id `<id>|value`,
+`<id>|label` and `<id>|meta` = [first epoch second, seconds a row, rows of the training half]. Every
+KPI becomes one event name and one metric (`mean`, one event a bucket). They are moved by whole weeks
+so that they end in the same week: one stream, and the weekly season stays where it was.
+"""
+
+import argparse
+import heapq
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import zstandard
+
+WEEK = 7 * 86_400
+GRACE_SECONDS = 600
+"""A page counts for a labelled stretch until this long after its end."""
+
+
+def load(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray, int, int]]:
+    data = np.load(path)
+    kpis = {}
+    for name in sorted({key.split("|")[0] for key in data.files}):
+        first, step, _ = (int(v) for v in data[f"{name}|meta"])
+        kpis[f"kpi_{name[:8]}"] = (data[f"{name}|value"], data[f"{name}|label"], first, step)
+    return kpis
+
+
+def shifts(kpis: dict[str, tuple[np.ndarray, np.ndarray, int, int]]) -> dict[str, int]:
+    """By KPI, the seconds by which it is moved: whole weeks, so that all end in the same week."""
+    ends = {name: first + step * len(value) for name, (value, _, first, step) in kpis.items()}
+    newest = max(ends.values())
+    return {name: (newest - end) // WEEK * WEEK for name, end in ends.items()}
+
+
+def events(
+    name: str, value: np.ndarray, first: int, step: int, shift: int
+) -> Iterator[tuple[int, bytes]]:
+    for i, v in enumerate(value.tolist()):
+        time = first + shift + i * step
+        stamp = datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        yield time, msgspec.json.encode({"name": name, "time": stamp, "values": {"value": v}})
+
+
+def write_events(args: argparse.Namespace) -> None:
+    kpis = load(args.data)
+    moved = shifts(kpis)
+    args.out.mkdir(parents=True, exist_ok=True)
+    streams = [
+        events(name, value, first, step, moved[name])
+        for name, (value, _, first, step) in kpis.items()
+    ]
+    path = args.out / "events.ndjson.zst"
+    with path.open("wb") as raw, zstandard.ZstdCompressor(level=3).stream_writer(raw) as out:
+        for _, line in heapq.merge(*streams, key=lambda event: event[0]):
+            out.write(line + b"\n")
+    metrics = args.out / "config" / "metrics"
+    metrics.mkdir(parents=True, exist_ok=True)
+    entries = "".join(
+        f"  - name: {name}\n    kind: mean\n    of: {{event: {name}, value: value}}\n"
+        f"    bucket: {step // 60}m\n    detect: {{min_units: 1}}\n"
+        for name, (_, _, _, step) in kpis.items()
+    )
+    (metrics / "kpis.yaml").write_text(f"metrics:\n{entries}")
+    (args.out / "config" / "monitor.yaml").write_text(
+        'source: {files: ["events.ndjson.zst"]}\njournal: {sqlite: var/monitor.db}\n'
+    )
+    labels = {
+        name: [
+            [first + moved[name] + a * step, first + moved[name] + b * step]
+            for a, b in stretches(label)
+        ]
+        for name, (_, label, first, step) in kpis.items()
+    }
+    (args.out / "labels.json").write_text(json.dumps(labels))
+    rows = sum(len(value) for value, *_ in kpis.values())
+    print(f"{rows:,} events of {len(kpis)} KPIs in {path}")
+
+
+def stretches(label: np.ndarray) -> list[tuple[int, int]]:
+    """Runs of 1, as [first, last + 1)."""
+    edges = np.flatnonzero(np.diff(np.r_[0, label, 0]))
+    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+
+
+def seconds(stamp: str) -> int:
+    return int(datetime.fromisoformat(stamp).timestamp())
+
+
+def judge(args: argparse.Namespace) -> None:
+    labels = json.loads((args.dir / "labels.json").read_text())
+    lines = [json.loads(line) for line in args.alerts.read_text().splitlines()]
+    fired = [a for a in lines if a["state"] == "firing"]
+    ended = {a["alert_id"]: seconds(a["resolved_at"]) for a in lines if a["state"] == "resolved"}
+    print("| KPI | pages | on a label | not on a label | labelled stretches | hit |")
+    print("|---|---:|---:|---:|---:|---:|")
+    totals = np.zeros(5, dtype=int)
+    for name, runs in labels.items():
+        spans = [
+            (seconds(a["started_at"]), ended.get(a["alert_id"], 2**40))
+            for a in fired
+            if a["metric"] == name
+        ]
+        on = sum(any(s < b + GRACE_SECONDS and e > a for a, b in runs) for s, e in spans)
+        hit = sum(any(s < b + GRACE_SECONDS and e > a for s, e in spans) for a, b in runs)
+        row = np.array([len(spans), on, len(spans) - on, len(runs), hit])
+        totals += row
+        print(f"| {name} | " + " | ".join(str(v) for v in row) + " |")
+    print("| all | " + " | ".join(str(v) for v in totals) + " |")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    verbs = parser.add_subparsers(required=True)
+    make = verbs.add_parser("events")
+    make.add_argument("--data", type=Path, required=True)
+    make.add_argument("--out", type=Path, required=True)
+    make.set_defaults(run=write_events)
+    weigh = verbs.add_parser("judge")
+    weigh.add_argument("--dir", type=Path, required=True)
+    weigh.add_argument("--alerts", type=Path, required=True)
+    weigh.set_defaults(run=judge)
+    args = parser.parse_args()
+    args.run(args)
+
+
+if __name__ == "__main__":
+    main()

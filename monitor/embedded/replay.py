@@ -1,0 +1,161 @@
+"""History through the same pipeline, at full speed. Every file is a source partition of its own."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, Protocol
+
+from monitor.clock import Clock
+from monitor.core.effects import ClosedBucket, Effect, IncidentChanged
+from monitor.core.machine import Machine
+from monitor.definitions.plan import Plan
+from monitor.ingest.envelope import Fields
+from monitor.ingest.files import LineFile
+from monitor.ingest.source import Flush, Ingest
+from monitor.model.event import DeadLetter
+from monitor.model.incident import IncidentState
+from monitor.model.time import to_rfc3339
+
+CHUNK_LINES = 20_000
+"""Lines read of a file before another one may have its turn: a flush, and so a frame."""
+
+
+class Sink(Protocol):
+    """Where a replay leaves what it finds."""
+
+    def effects(self, effects: Sequence[Effect]) -> None:
+        """Take what the core decided, in order."""
+
+    def dead_letters(self, letters: Sequence[DeadLetter]) -> None:
+        """Take what could not be used."""
+
+
+@dataclass(slots=True)
+class Totals:
+    """What a replay has read and found; `summary` is `summary.json`."""
+
+    events: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    alerts: Counter[str] = field(default_factory=Counter)
+    buckets: int = 0
+    series: set[tuple[str, str, str]] = field(default_factory=set)
+    first_us: int | None = None
+    last_us: int | None = None
+
+    def flushed(self, flush: Flush) -> None:
+        """Count a flush."""
+        self.events.update(flush.counts)
+        self.reasons.update(letter.reason.value for letter in flush.dead_letters)
+        if flush.first_us is not None and flush.last_us is not None:
+            self.first_us = min(self.first_us or flush.first_us, flush.first_us)
+            self.last_us = max(self.last_us or flush.last_us, flush.last_us)
+
+    def decided(self, effects: Sequence[Effect]) -> None:
+        """Count what the core decided."""
+        for effect in effects:
+            if isinstance(effect, ClosedBucket):
+                for group in effect.groups:
+                    self.buckets += len(group.rows)
+                    self.series.update((group.metric, group.dimension, s) for s in group.segments)
+            elif isinstance(effect, IncidentChanged) and effect.transition:
+                self.alerts[effect.incident.state] += 1
+
+    def summary(self, seconds: float, folded: int) -> dict[str, Any]:
+        """The body of `summary.json`."""
+        read = self.events["read"]
+        span = (self.first_us, self.last_us)
+        first, last = (None if t is None else to_rfc3339(t) for t in span)
+        return {
+            "events": {
+                "read": read,
+                "accepted": self.events["accepted"],
+                "late": self.events["late"],
+                "dead_lettered": self.events["dead_lettered"],
+                "folded": folded,
+            },
+            "dead_letters": dict(sorted(self.reasons.items())),
+            "buckets": self.buckets,
+            "series": len(self.series),
+            "alerts": {
+                "fired": self.alerts[IncidentState.FIRING],
+                "resolved": self.alerts[IncidentState.RESOLVED],
+            },
+            "span": {"first": first, "last": last},
+            "seconds": round(seconds, 3),
+            "events_per_second": round(read / seconds) if seconds > 0 else 0,
+        }
+
+
+class Replay:
+    """One run over some files.
+
+    Args:
+        files: what to read, in the order given.
+        plan: the compiled definitions.
+        fields: the custom envelope, or None for the default one.
+        clock: the wall clock, against which events of the future are judged.
+        sink: where the findings go.
+        progress: called with the bytes read since the last call.
+    """
+
+    def __init__(
+        self,
+        files: Sequence[LineFile],
+        *,
+        plan: Plan,
+        fields: Fields | None,
+        clock: Clock,
+        sink: Sink,
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        self.machine = Machine(plan)
+        self.totals = Totals()
+        self._sink = sink
+        self._progress = progress
+        self._files = list(files)
+        self._readers: dict[int, Iterator[bytes]] = {
+            i: iter(file) for i, file in enumerate(self._files)
+        }
+        self._ingests = [
+            Ingest(plan, fields, source=i, sources=len(self._files), name=file.name, clock=clock)
+            for i, file in enumerate(self._files)
+        ]
+
+    def run(self) -> None:
+        """Read everything, lowest watermark first, and close what the input closes."""
+        while self._readers:
+            source = min(self._readers, key=lambda i: (self._ingests[i].watermark_us, i))
+            self._read_chunk(source)
+        self._decided(self.machine.finish())
+
+    def _read_chunk(self, source: int) -> None:
+        ingest, file = self._ingests[source], self._files[source]
+        before = file.bytes_read
+        lines = list(islice(self._readers[source], CHUNK_LINES))
+        ingest.add_many(lines)
+        if len(lines) < CHUNK_LINES:
+            del self._readers[source]
+            flush = ingest.finish()
+        else:
+            flush = ingest.flush()
+        self.totals.flushed(flush)
+        if flush.dead_letters:
+            self._sink.dead_letters(flush.dead_letters)
+        for frame in flush.frames.values():
+            self._decided(self.machine.apply(frame))
+        self._progress(file.bytes_read - before)
+
+    def _decided(self, effects: list[Effect]) -> None:
+        self.totals.decided(effects)
+        self._sink.effects(effects)
+
+    def folded(self) -> int:
+        """Events that went to `other`, of the metric and dimension where most did."""
+        return max(self.machine.folded.values(), default=0)
+
+
+def reasons_in_words(reasons: Mapping[str, int]) -> str:
+    """Dead letters by reason, most frequent first."""
+    ranked = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{reason} {count:,}" for reason, count in ranked)
