@@ -45,7 +45,8 @@ def figures(
 
     Args:
         row: which.
-        decision, expectation: of the bucket that has just closed.
+        decision: of the bucket that has just closed.
+        expectation: of the same bucket.
         log_threshold: natural log of A.
         total: whether the value is a total (count, sum).
         buckets: how many buckets the incident has had.

@@ -1,6 +1,8 @@
 """A panel closes what the frames hold: against sums over the raw deltas, however they are cut."""
 
 from collections import defaultdict
+from collections.abc import Sequence
+from itertools import pairwise
 
 import hypothesis.strategies as st
 import numpy as np
@@ -54,7 +56,7 @@ def panel(*metrics: MetricPlan, cardinality: int = 50, restatement_us: int = DAY
     )
 
 
-def deltas(name: str, rows: list[tuple[bool, int, int, str, tuple[float, ...]]]) -> Deltas:
+def deltas(name: str, rows: Sequence[tuple[bool, int, int, str, tuple[float, ...]]]) -> Deltas:
     """Deltas of (late, minute, group, segment, sums) rows."""
     keys = sorted({(g, s) for _, _, g, s, _ in rows})
     merged: dict[tuple[bool, int, int], np.ndarray] = defaultdict(lambda: np.zeros(2))
@@ -75,7 +77,9 @@ def deltas(name: str, rows: list[tuple[bool, int, int, str, tuple[float, ...]]])
     )
 
 
-def feed(p: Panel, name: str, rows: list[tuple[bool, int, int, str, tuple[float, ...]]]) -> None:
+def feed(
+    p: Panel, name: str, rows: Sequence[tuple[bool, int, int, str, tuple[float, ...]]]
+) -> None:
     on_time = sorted({minute for late, minute, *_ in rows if not late})
     p.note_activity(np.array(on_time, dtype=np.int64) * MINUTE)
     p.merge(deltas(name, rows))
@@ -226,7 +230,7 @@ def test_any_cut_and_order_gives_the_sums_of_the_raw_rows(
     shuffled = data.draw(st.permutations(rows))
     p = panel(total)
     edges = sorted({0, len(rows), *(min(c, len(rows)) for c in cuts)})
-    for begin, stop in zip(edges, edges[1:], strict=False):
+    for begin, stop in pairwise(edges):
         part = shuffled[begin:stop]
         whole = [(False, m, 0, "all", (v,)) for m, _, v in part]
         feed(p, "revenue", whole + [(False, m, 1, format_segment([s]), (v,)) for m, s, v in part])
