@@ -1,0 +1,44 @@
+"""ARCHITECTURE.md names what is there, and nothing that is not."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+TEXT = (ROOT / "ARCHITECTURE.md").read_text()
+
+
+def packages() -> set[str]:
+    return {p.parent.name for p in (ROOT / "monitor").glob("*/__init__.py")}
+
+
+def test_every_package_has_its_line_and_every_line_its_package() -> None:
+    table = TEXT.split("## Packages")[1].split("Single files")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == packages()
+
+
+def test_every_single_file_is_named() -> None:
+    files = {p.stem for p in (ROOT / "monitor").glob("*.py")} - {"__init__", "__main__"}
+    line = TEXT.split("Single files: ")[1].split("**Imports")[0]
+    assert set(re.findall(r"`(\w+)`", line)) == files
+
+
+def test_every_file_that_is_named_exists() -> None:
+    named = set(re.findall(r"`((?:\w+/)+[\w.]+\.(?:py|md))`", TEXT))
+    missing = {n for n in named if not (ROOT / "monitor" / n).exists() and not (ROOT / n).exists()}
+    assert missing == set()
+
+
+def test_nothing_in_the_repository_names_this_machine() -> None:
+    hosts = re.compile(r"pypi\.org|files\.pythonhosted|registry\.npmjs|repo1?\.maven|/work/")
+    skipped = {".git", ".venv", "var", "node_modules"}
+    found = [
+        str(path.relative_to(ROOT))
+        for path in ROOT.rglob("*")
+        if path.is_file()
+        and not skipped & set(path.relative_to(ROOT).parts)
+        and path.suffix in {".py", ".md", ".txt", ".toml", ".yaml", ".sh", ".in", ".xml", ""}
+        and path != Path(__file__)
+        and "cache" not in str(path)
+        and hosts.search(path.read_text(errors="replace"))
+    ]
+    assert found == []
