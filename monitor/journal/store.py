@@ -8,54 +8,23 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import msgspec
 
-from monitor.journal.records import RESTATED, WHOLE
+from monitor.journal.records import WHOLE
 from monitor.journal.schema import connect, guarded, prepare, transaction
+from monitor.journal.writer import DEAD_LETTERS, DOCUMENTS, RETENTION_US, Writer
 from monitor.model.bucket import BucketColumns, RestatedColumns
 from monitor.model.incident import Incident
 from monitor.model.record import Record, Stream
-from monitor.model.tick import State
-from monitor.model.time import DAY, HOUR, from_datetime
-
-RETENTION_US = 35 * DAY
-"""How long buckets are kept, as in the Kafka topic of the same name (DESIGN.md, the journal)."""
-
-DEAD_LETTERS = 10_000
-"""How many of the newest dead letters the file keeps; all of them are counted, or in their topic."""
-
-PRUNE_EVERY_US = 6 * HOUR
-"""How far event time advances between two prunings."""
-
-PRUNE_COMMITS = 1_000
-"""A pruning comes after so many commits too: dead letters do not advance event time."""
 
 _buckets = msgspec.json.Decoder(BucketColumns)
 _restated = msgspec.json.Decoder(RestatedColumns)
 _incidents = msgspec.json.Decoder(Incident)
 
-_PUT_BUCKET = """
-INSERT INTO buckets (group_id, start_us, partial, body) VALUES (?, ?, ?, ?)
-ON CONFLICT (group_id, start_us) DO UPDATE SET partial = excluded.partial, body = excluded.body
-"""
-_PUT_RESTATED = """
-INSERT INTO buckets (group_id, start_us, restated) VALUES (?, ?, ?)
-ON CONFLICT (group_id, start_us) DO UPDATE SET restated = excluded.restated
-"""
-_PUT_ALERT = """
-INSERT INTO alerts (alert_id, state, sequence, body)
-VALUES (?, ?, ?, ?)
-ON CONFLICT (alert_id) DO UPDATE
-SET state = excluded.state, sequence = excluded.sequence, body = excluded.body
-"""
-_NEXT_SEQUENCE = """
-UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'sequence' RETURNING value
-"""
 _LATEST = """
 SELECT body, restated FROM groups JOIN buckets ON buckets.id = (
     SELECT id FROM buckets
@@ -91,14 +60,12 @@ class Store:
         dead_letters: int = DEAD_LETTERS,
     ) -> None:
         self.path = Path(path)
-        self._retention_us = retention_us
-        self._dead_letters = dead_letters
-        self._writer = prepare(self.path)
+        self._connection = prepare(self.path)
+        self._writer = Writer(
+            self._connection, retention_us=retention_us, dead_letters=dead_letters
+        )
         self._lock = threading.Lock()
         self._idle: list[sqlite3.Connection] = []
-        self._groups: dict[tuple[str, str], int] = {}
-        self._newest_us = self._pruned_us = _FIRST
-        self._commits = 0
 
     def __enter__(self) -> Self:
         return self
@@ -114,7 +81,7 @@ class Store:
     def close(self) -> None:
         """Release the file."""
         with self._lock:
-            self._writer.close()
+            self._connection.close()
             while self._idle:
                 self._idle.pop().close()
 
@@ -134,14 +101,13 @@ class Store:
         """
         with self._lock, guarded(self.path):
             try:
-                with transaction(self._writer):
-                    for record in records:
-                        self._put(record)
-                    self._put_positions(positions or {})
-                    self._put_snapshots(snapshots or {})
-                    self._prune_sometimes()
+                with transaction(self._connection):
+                    self._writer.put(records)
+                    self._writer.put_positions(positions or {})
+                    self._writer.put_snapshots(snapshots or {})
+                    self._writer.prune_sometimes()
             except BaseException:
-                self._groups.clear()  # ids given in this transaction are void
+                self._writer.rolled_back()
                 raise
 
     def alerts(self, state: str | None = None) -> list[Incident]:
@@ -198,7 +164,7 @@ class Store:
 
     def documents(self, stream: Stream) -> dict[str, bytes]:
         """The JSON of every key of `releases`, `verdicts` or `dead_letters`, oldest key first."""
-        query = f"SELECT key, body FROM {_DOCUMENTS[stream]} ORDER BY rowid"  # noqa: S608
+        query = f"SELECT key, body FROM {DOCUMENTS[stream]} ORDER BY rowid"  # noqa: S608
         return dict(self._read(query))
 
     def positions(self) -> dict[str, int]:
@@ -225,98 +191,6 @@ class Store:
             yield connection
         finally:
             self._idle.append(connection)
-
-    def _put(self, record: Record) -> None:
-        if record.stream is Stream.BUCKETS:
-            self._put_bucket(record)
-        elif record.stream is Stream.ALERTS:
-            self._put_alert(record)
-        else:
-            self._put_document(record)
-
-    def _put_bucket(self, record: Record) -> None:
-        metric, dimension, start, *restated = record.key.split("|")
-        start_us = from_datetime(datetime.fromisoformat(start))
-        group = self._group(metric, dimension)
-        self._newest_us = max(self._newest_us, start_us)
-        if restated == [RESTATED]:
-            self._writer.execute(_PUT_RESTATED, (group, start_us, record.value))
-        elif record.value is None:
-            delete = "DELETE FROM buckets WHERE group_id = ? AND start_us = ?"
-            self._writer.execute(delete, (group, start_us))
-        else:
-            values = (group, start_us, _is_partial(record.value), record.value)
-            self._writer.execute(_PUT_BUCKET, values)
-
-    def _group(self, metric: str, dimension: str) -> int:
-        key = (metric, dimension)
-        if key not in self._groups:
-            self._writer.execute(
-                "INSERT OR IGNORE INTO groups (metric, dimension) VALUES (?, ?)", key
-            )
-            query = "SELECT id FROM groups WHERE metric = ? AND dimension = ?"
-            self._groups[key] = self._writer.execute(query, key).fetchone()[0]
-        return self._groups[key]
-
-    def _put_alert(self, record: Record) -> None:
-        if record.value is None:
-            self._writer.execute("DELETE FROM alerts WHERE alert_id = ?", (record.key,))
-            return
-        state = _incidents.decode(record.value).state.value
-        # Never given twice, not even after a deletion: readers remember how far they came.
-        sequence = int(self._writer.execute(_NEXT_SEQUENCE).fetchone()[0])
-        self._writer.execute(_PUT_ALERT, (record.key, state, sequence, record.value))
-
-    def _put_document(self, record: Record) -> None:
-        table = _DOCUMENTS[record.stream]
-        if record.value is None:
-            self._writer.execute(f"DELETE FROM {table} WHERE key = ?", (record.key,))  # noqa: S608
-            return
-        query = (
-            f"INSERT INTO {table} (key, body) VALUES (?, ?) "  # noqa: S608
-            "ON CONFLICT (key) DO UPDATE SET body = excluded.body"
-        )
-        self._writer.execute(query, (record.key, record.value))
-
-    def _put_positions(self, positions: Mapping[str, int]) -> None:
-        query = "INSERT OR REPLACE INTO positions VALUES (?, ?)"
-        self._writer.executemany(query, positions.items())
-
-    def _put_snapshots(self, snapshots: Mapping[int | str, bytes]) -> None:
-        for shard, data in snapshots.items():
-            self._writer.execute("DELETE FROM snapshots WHERE shard = ?", (str(shard),))
-            if data:
-                self._writer.execute("INSERT INTO snapshots VALUES (?, ?)", (str(shard), data))
-
-    def _prune_sometimes(self) -> None:
-        self._commits += 1
-        due = self._newest_us - PRUNE_EVERY_US > self._pruned_us
-        if due or self._commits % PRUNE_COMMITS == 0:
-            self._prune_buckets()
-            keep = "SELECT id FROM dead_letters ORDER BY id DESC LIMIT 1 OFFSET ?"
-            delete = f"DELETE FROM dead_letters WHERE id <= ({keep})"  # noqa: S608
-            self._writer.execute(delete, (self._dead_letters,))
-
-    def _prune_buckets(self) -> None:
-        """Remove what is too old, by event time: history that is fed in is as young as it says."""
-        oldest_us = max(self._newest_us - self._retention_us, _FIRST)
-        for (group,) in self._writer.execute("SELECT id FROM groups").fetchall():
-            delete = "DELETE FROM buckets WHERE group_id = ? AND start_us < ?"
-            self._writer.execute(delete, (group, oldest_us))
-        self._pruned_us = self._newest_us
-
-
-_DOCUMENTS = {
-    Stream.RELEASES: "releases",
-    Stream.VERDICTS: "verdicts",
-    Stream.DEAD_LETTERS: "dead_letters",
-}
-
-
-def _is_partial(body: bytes) -> bool:
-    # A segment may be called so too; only then is the body read.
-    label = State.PARTIAL.label
-    return f'"{label}"'.encode() in body and label in _buckets.decode(body).state
 
 
 def _merged(body: bytes, restated: bytes | None) -> BucketColumns:

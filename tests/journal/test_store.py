@@ -126,6 +126,29 @@ def test_a_reader_of_changes_misses_none_even_after_a_deletion(path: Path) -> No
         assert store.alerts_after(further) == ([], further)
 
 
+def test_a_core_that_says_its_past_again_does_not_reopen_an_incident(path: Path) -> None:
+    life = [
+        incident(state=IncidentState.PENDING, updated_at="2026-11-21T10:03:00Z"),
+        incident(),
+        resolved(),
+    ]
+    with Store(path) as store:
+        for state in life:
+            store.commit(records(changed(state)))
+        _, reached = store.alerts_after(0)
+        for state in life:
+            store.commit(records(changed(state)))
+            assert store.alert("a1") == resolved()
+        assert store.alerts_after(reached) == ([], reached)
+
+
+def test_the_end_of_an_incident_is_taken_even_from_an_older_state(path: Path) -> None:
+    with Store(path) as store:
+        store.commit(records(changed(incident(updated_at="2026-11-21T10:30:00Z"))))
+        store.commit(records(changed(resolved())))
+        assert store.alert("a1") == resolved()
+
+
 def test_a_record_without_a_value_deletes_its_key(path: Path) -> None:
     with Store(path) as store:
         made = records(closed()) + records(changed(incident()))
@@ -151,7 +174,7 @@ def test_old_buckets_go_by_event_time(path: Path) -> None:
 
 
 def test_only_the_newest_dead_letters_stay(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monitor.journal.store.PRUNE_COMMITS", 2)
+    monkeypatch.setattr("monitor.journal.writer.PRUNE_COMMITS", 2)
     with Store(path, dead_letters=3) as store:
         for i in range(6):
             letter = Record(stream=Stream.DEAD_LETTERS, key=f"0|{i}", value=b"{}")
@@ -266,11 +289,11 @@ def test_a_file_that_another_process_holds_is_locked(
 def test_a_full_disk_is_told_and_nothing_is_half_written(path: Path) -> None:
     with Store(path) as store:
         store.commit(records(closed()), positions={"0": 1})
-        pages = store._writer.execute("PRAGMA page_count").fetchone()[0]
-        store._writer.execute(f"PRAGMA max_page_count = {pages}")
+        pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
+        store._connection.execute(f"PRAGMA max_page_count = {pages}")
         with pytest.raises(StateError, match="the disk is full; free space"):
             store.commit([], positions={"0": 2}, snapshots={0: b"x" * 1_000_000})
-        store._writer.execute("PRAGMA max_page_count = 100000")
+        store._connection.execute("PRAGMA max_page_count = 100000")
         assert store.positions() == {"0": 1}
         store.commit([], positions={"0": 2}, snapshots={0: b"x" * 1_000_000})
         assert store.positions() == {"0": 2}
