@@ -7,13 +7,14 @@ starts one under the same id fences the former owner and ends its open transacti
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, NodeNotReadyError
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from monitor.errors import UnreachableError
 
@@ -29,6 +30,23 @@ _REQUEST_MS = 10_000
 _BATCH_BYTES = 131_072
 _FETCH_BYTES = 4 * 1024 * 1024
 _DOWN = (KafkaConnectionError, KafkaTimeoutError, NodeNotReadyError, TimeoutError, OSError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """A message to write.
+
+    Attributes:
+        topic, partition: where to.
+        key: None where nobody looks it up.
+        value: None deletes the key from a compacted topic.
+    """
+
+    topic: str
+    partition: int
+    value: bytes | None
+    key: bytes | None = None
+    headers: list[tuple[str, bytes]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +132,50 @@ async def stop(client: Any) -> None:
     with contextlib.suppress(KafkaError, TimeoutError, OSError):
         async with asyncio.timeout(_CONNECT_SECONDS):
             await close()
+    await asyncio.sleep(0)  # its sockets are closed in the loop's next turn
+
+
+async def transact(
+    producer: AIOKafkaProducer,
+    outgoing: Iterable[Outgoing],
+    *,
+    group: str | None = None,
+    offsets: Mapping[TopicPartition, OffsetAndMetadata] | None = None,
+) -> None:
+    """Write messages, and the offsets that they came from, in one transaction: all or nothing."""
+    async with producer.transaction():
+        written = [
+            await producer.send(
+                each.topic,
+                each.value,
+                key=each.key,
+                partition=each.partition,
+                headers=each.headers,
+            )
+            for each in outgoing
+        ]
+        for future in written:
+            future.add_done_callback(_noticed)
+        if offsets:
+            await producer.send_offsets_to_transaction(dict(offsets), group)
+        # A commit does not say that every message was taken: each of them does.
+        await asyncio.gather(*written)
+
+
+def _noticed(future: "asyncio.Future[Any]") -> None:
+    """Where the transaction fails first, nobody asks for the errors of its messages."""
+    if not future.cancelled():
+        future.exception()
+
+
+def on_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """An event loop's exception handler that knows aiokafka.
+
+    A failed transaction raises its error where it is awaited, and leaves it in futures of the
+    client's own besides, which nobody awaits.
+    """
+    if not isinstance(context.get("exception"), KafkaError):
+        loop.default_exception_handler(context)
 
 
 def is_down(error: BaseException) -> bool:

@@ -19,9 +19,17 @@ Headers = list[tuple[str, bytes]]
 class Message(Protocol):
     """What is read of a Kafka record."""
 
-    offset: int
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
+    @property
+    def offset(self) -> int:
+        """Where it stands in its partition."""
+
+    @property
+    def value(self) -> bytes | None:
+        """Its bytes."""
+
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]:
+        """Its headers."""
 
 
 class Link(Enum):
@@ -139,7 +147,7 @@ class Joiner:
         if head.part == 0:
             self._open[head.source] = (message.offset, [body])
             return None
-        first, pieces = self._open.get(head.source, (message.offset, []))
+        _, pieces = self._open.get(head.source, (message.offset, []))
         if len(pieces) != head.part:
             self._open.pop(head.source, None)
             return None

@@ -3,13 +3,16 @@
 With MONITOR_REQUIRE_SERVERS=1 (as in CI) it fails instead.
 """
 
+import asyncio
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
+import pytest_asyncio
 
+from monitor.kafka.broker import on_loop_error
 from tests.system import servers
 
 _T = TypeVar("_T")
@@ -22,6 +25,13 @@ def _or_skip(make: Callable[[], _T]) -> _T:
         if os.environ.get("MONITOR_REQUIRE_SERVERS") == "1":
             pytest.fail(f"{missing} (MONITOR_REQUIRE_SERVERS=1 forbids the skip)")
         pytest.skip(f"needs a real server: {missing}")
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def quiet_loop() -> AsyncIterator[None]:
+    """As in the service: what aiokafka leaves unretrieved is no news."""
+    asyncio.get_running_loop().set_exception_handler(on_loop_error)
+    yield
 
 
 @pytest.fixture(scope="session")

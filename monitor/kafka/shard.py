@@ -1,0 +1,234 @@
+"""One shard of the core: its machine, its producer, and where it stands in the log."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import msgspec
+import structlog
+from aiokafka import AIOKafkaProducer
+
+from monitor.kafka import snapshots
+from monitor.kafka.broker import Broker, Outgoing, stop, transact
+from monitor.kafka.framing import Joiner, Link, Message, Parcel
+from monitor.kafka.snapshots import Archive, Held
+from monitor.kafka.topics import FRAMES, SNAPSHOTS, Topics
+from monitor.model.frame import Frame, decode_frame
+from monitor.model.record import Record
+
+_log = structlog.get_logger(__name__)
+_APPLY_TRIES = 3
+
+
+class Machine(Protocol):
+    """What a shard asks of the core."""
+
+    @property
+    def positions(self) -> Mapping[int, int]:
+        """The next offset of every source it knows."""
+
+    def snapshot(self) -> bytes:
+        """Its whole state."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Core:
+    """How a shard makes and drives its machine.
+
+    Attributes:
+        fresh: a machine of a shard without state.
+        restore: a machine of a shard from a snapshot, and what changed definitions made it decide.
+        apply: what a machine decides on a frame, as records.
+    """
+
+    fresh: Callable[[int], Any]
+    restore: Callable[[int, bytes], tuple[Any, list[Record]]]
+    apply: Callable[[Any, Frame], list[Record]]
+
+
+class ReloadError(Exception):
+    """The shard must be loaded again before this offset is applied."""
+
+
+class Shard:
+    """The owner of one partition of the frames.
+
+    Args:
+        number: the shard, which is the partition of every topic it reads and writes.
+        count: told (name, n) of what the service counts.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        *,
+        broker: Broker,
+        topics: Topics,
+        core: Core,
+        count: Callable[[str, int], None],
+    ) -> None:
+        self.number = number
+        self.next_offset = 0
+        self._broker = broker
+        self._topics = topics
+        self._core = core
+        self._count = count
+        self._trouble: Counter[int] = Counter()
+        self._producer: AIOKafkaProducer | None = None
+        self._machine: Any = None
+        self._joiner = Joiner()
+        self._held = Held()
+        self._saved_at: int | None = None
+
+    async def open(self) -> None:
+        """Fence the former owner, load the newest whole snapshot, send what it decided."""
+        self._producer = self._broker.producer(f"{self._topics.prefix}-core-{self.number}")
+        await self._broker.start(self._producer)
+        name = self._topics.name(SNAPSHOTS)
+        archive = await Archive.read(self._broker, name, self.number)
+        self._held = Held.of(self.number, archive)
+        self._joiner = Joiner()
+        decided = await asyncio.to_thread(self._load, archive)
+        await self._send(decided)
+        _log.info("shard.loaded", shard=self.number, offset=self.next_offset)
+
+    def _load(self, archive: Archive) -> list[Record]:
+        for offset, state in archive.complete():
+            try:
+                self._machine, decided = self._core.restore(self.number, state)
+            except (ValueError, KeyError, msgspec.DecodeError) as error:
+                _log.warning(
+                    "snapshot.unusable", shard=self.number, offset=offset, error=str(error)
+                )
+                self._count("snapshots_unusable", 1)
+                continue
+            self.next_offset = self._saved_at = offset
+            return decided
+        self._machine = self._core.fresh(self.number)
+        self.next_offset, self._saved_at = 0, None
+        return []
+
+    async def process(self, messages: Sequence[Message]) -> None:
+        """Apply a batch of frames and send what they decide, in one transaction.
+
+        Raises:
+            ReloadError: the state must be loaded again; any error of the broker means the same.
+        """
+        fresh = [message for message in messages if message.offset >= self.next_offset]
+        if not fresh:
+            return
+        decided = await asyncio.to_thread(self._apply, fresh)
+        await self._send(decided)
+        self.next_offset = fresh[-1].offset + 1
+
+    async def save(self) -> None:
+        """Write a snapshot, unless nothing was read since the last one."""
+        offset = self._joiner.resume(self.next_offset)
+        if offset == self._saved_at or self._producer is None:
+            return
+        entries = await asyncio.to_thread(self._encoded, offset)
+        gone = self._held.replaced_by(offset, [key for key, _ in entries])
+        topic = self._topics.name(SNAPSHOTS)
+        writes = [*entries, *((key, None) for key in gone)]
+        await transact(
+            self._producer,
+            [Outgoing(topic=topic, partition=self.number, key=k, value=v) for k, v in writes],
+        )
+        self._saved_at = offset
+        _log.info("shard.saved", shard=self.number, offset=offset, chunks=len(entries) - 1)
+
+    def _encoded(self, offset: int) -> list[tuple[bytes, bytes]]:
+        return snapshots.entries(self.number, offset, self._machine.snapshot())
+
+    async def close(self, *, graceful: bool) -> None:
+        """Stop; a graceful one saves first, so that the next owner need not apply again."""
+        try:
+            if graceful:
+                await self.save()
+        finally:
+            if self._producer is not None:
+                await stop(self._producer)
+            self._producer = self._machine = None
+
+    def _apply(self, messages: Sequence[Message]) -> list[Record]:
+        decided: list[Record] = []
+        for message in messages:
+            try:
+                parcel = self._joiner.add(message)
+            except ValueError as error:
+                self._quarantine(message.offset, f"headers: {error}")
+                continue
+            if parcel is not None:
+                decided += self._apply_parcel(parcel)
+        return decided
+
+    def _apply_parcel(self, parcel: Parcel) -> list[Record]:
+        head = parcel.head
+        match head.link(self._machine.positions.get(head.source)):
+            case Link.REPEAT:
+                self._count("frames_repeated", 1)
+                return []
+            case Link.GAP:
+                self._gap(parcel)
+        frame = self._decoded(parcel)
+        try:
+            decided = self._core.apply(self._machine, frame)
+        except Exception as error:
+            # The state may be half changed: only a reload makes it whole.
+            self._trouble[parcel.offset] += 1
+            message = f"frame at offset {parcel.offset}: {type(error).__name__}: {error}"
+            raise ReloadError(message) from error
+        self._count("frames", 1)
+        self._count("events_lost", head.lost)
+        return decided
+
+    def _gap(self, parcel: Parcel) -> None:
+        head, offset = parcel.head, parcel.offset
+        message = (
+            f"source {head.source} goes on at {head.start} and not at "
+            f"{self._machine.positions[head.source]} (frame at offset {offset})"
+        )
+        if not self._trouble[offset]:
+            self._trouble[offset] += 1
+            raise ReloadError(message)
+        _log.error("frames.gap", shard=self.number, detail=message)
+        self._count("frame_gaps", 1)
+
+    def _decoded(self, parcel: Parcel) -> Frame:
+        if self._trouble[parcel.offset] >= _APPLY_TRIES:
+            self._quarantine(parcel.offset, f"it failed {_APPLY_TRIES} times")
+            return parcel.head.empty()
+        try:
+            return decode_frame(parcel.body)
+        except (msgspec.DecodeError, ValueError, TypeError) as error:
+            self._quarantine(parcel.offset, str(error))
+            return parcel.head.empty()
+
+    def _quarantine(self, offset: int, why: str) -> None:
+        """Pass over a frame that cannot be used; it stays in the log for whoever looks."""
+        _log.error(
+            "frame.quarantined",
+            topic=self._topics.name(FRAMES),
+            partition=self.number,
+            offset=offset,
+            error=why,
+        )
+        self._count("frames_quarantined", 1)
+
+    async def _send(self, records: Sequence[Record]) -> None:
+        if not records or self._producer is None:
+            return
+        await transact(
+            self._producer,
+            [
+                Outgoing(
+                    topic=self._topics.name(record.stream),
+                    partition=self.number,
+                    key=record.key.encode(),
+                    value=record.value,
+                )
+                for record in records
+            ],
+        )

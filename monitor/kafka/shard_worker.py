@@ -1,0 +1,69 @@
+"""The role `core`: a group member that applies the frames of the shards it is assigned."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from monitor.kafka.broker import Broker, stop
+from monitor.kafka.ownership import Ownership
+from monitor.kafka.shard import Core, Shard
+from monitor.kafka.topics import FRAMES, Topics
+
+SNAPSHOT_SECONDS = 300.0
+_POLL_MS = 500
+_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardWorker:
+    """Runs shards.
+
+    Attributes:
+        core: how a shard makes and drives its machine.
+        count: told (name, n) of what the service counts.
+        instance: static member name, or None.
+        snapshot_seconds: a snapshot of every shard is written so often.
+    """
+
+    broker: Broker
+    topics: Topics
+    core: Core
+    count: Callable[[str, int], None]
+    instance: str | None = None
+    snapshot_seconds: float = SNAPSHOT_SECONDS
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Work until `stopping` is set; then save every shard and leave the group."""
+        consumer = self.broker.consumer(group=f"{self.topics.prefix}-core", instance=self.instance)
+        shards = Ownership(consumer, self._shard, role="core")
+        shards.subscribe(self.topics.name(FRAMES))
+        await self.broker.start(consumer)
+        try:
+            saved = asyncio.get_running_loop().time()
+            while not stopping.is_set():
+                await shards.settle()
+                batches = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_BATCH)
+                held = shards.open_units
+                await asyncio.gather(
+                    *(
+                        shards.guarded(place, held[place].process(messages))
+                        for place, messages in batches.items()
+                        if place in held
+                    )
+                )
+                now = asyncio.get_running_loop().time()
+                if now - saved >= self.snapshot_seconds:
+                    saved = now
+                    held = shards.open_units
+                    await asyncio.gather(
+                        *(shards.guarded(place, held[place].save()) for place in held)
+                    )
+            await shards.close(graceful=True)
+        finally:
+            await shards.close(graceful=False)
+            await stop(consumer)
+
+    def _shard(self, number: int) -> Shard:
+        return Shard(
+            number, broker=self.broker, topics=self.topics, core=self.core, count=self.count
+        )
