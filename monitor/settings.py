@@ -10,6 +10,7 @@ from datetime import date
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -100,6 +101,17 @@ def _url(value: object) -> str:
     raise fault(message)
 
 
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def _variable(value: str) -> str:
+    if not _VARIABLE.fullmatch(value):
+        # The value is not shown: it may be the secret itself.
+        message = "is not the name of an environment variable; the secret stands there, not here"
+        raise fault(message)
+    return value
+
+
 def _null_is_empty(value: object) -> object:
     return {} if value is None else value
 
@@ -116,6 +128,8 @@ Share = Annotated[float, PlainValidator(_inner_share), WithJsonSchema(_SHARE_SCH
 """A number between 0 and 1, both excluded, written as 0.02 or 2%."""
 Day = Annotated[date, BeforeValidator(_day)]
 Url = Annotated[str, PlainValidator(_url), WithJsonSchema({"type": "string", "format": "uri"})]
+Variable = Annotated[str, AfterValidator(_variable)]
+"""Name of an environment variable."""
 Text = Annotated[str, Field(min_length=1)]
 Positive = Annotated[float, Field(gt=0)]
 Many = Annotated[tuple[_T, ...], Field(strict=False)]
@@ -245,7 +259,7 @@ class Grafana(Group):
 
     url: Url
     """Its address."""
-    token_env: Text = "GRAFANA_TOKEN"  # noqa: S105 - a name, not a token
+    token_env: Variable = "GRAFANA_TOKEN"  # noqa: S105 - a name, not a token
     """Name of the environment variable with its token."""
 
 
@@ -267,7 +281,7 @@ class Api(Group):
     """Address to listen on; other than loopback needs a token."""
     port: Annotated[int, Field(ge=0, le=65_535)] = 8321
     """Port; 0 takes a free one."""
-    token_env: Text | None = "MONITOR_TOKEN"  # noqa: S105 - a name, not a token
+    token_env: Variable | None = "MONITOR_TOKEN"  # noqa: S105 - a name, not a token
     """Name of the environment variable with the token that writes need."""
 
 
@@ -290,7 +304,7 @@ class Settings(Group):
     """A partition silent for so long no longer holds buckets open."""
     journal: Journal = Journal()
     """Where state and results are kept."""
-    hash_key_env: Text | None = "MONITOR_HASH_KEY"
+    hash_key_env: Variable | None = "MONITOR_HASH_KEY"
     """Name of the environment variable with the key of the units' hashes."""
     cardinality: Cardinality = Cardinality()
     """Bounds of the number of series."""

@@ -59,9 +59,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; returns the exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = monitor.main(args=arguments, prog_name="monitor", standalone_mode=False)
+        # Not `monitor.main`: it has ways of its own to end on Ctrl-C and on a closed pipe.
+        with monitor.make_context("monitor", words) as context:
+            code = monitor.invoke(context)
         sys.stdout.flush()
+    except click.exceptions.Exit as done:
+        return done.exit_code
     except MonitorError as error:
         click.echo(str(error), err=True)
         return error.exit_code

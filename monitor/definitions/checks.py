@@ -33,7 +33,7 @@ def _bucket(metric: Metric) -> Iterator[Fault]:
         remedy = "is shorter than 1s"
     elif width < DAY and DAY % width:
         nearest = min(_STEPS, key=lambda step: abs(step - width))
-        remedy = f"does not divide a day; the nearest that does is {format_duration(nearest)}"
+        remedy = f"does not divide a day; {format_duration(nearest)} does"
     elif width > DAY and width % DAY:
         remedy = "is not whole days; write 1d, 2d, 7d"
     else:
@@ -85,6 +85,14 @@ def _steps(metric: Metric) -> Iterator[Fault]:
         yield Fault(path=("steps",), message=message)
 
 
+def _always_one(metric: Metric) -> Iterator[Fault]:
+    for part, whole in (("numerator", "denominator"), ("finish", "start")):
+        selector = getattr(metric, part, None)
+        if selector is not None and selector == getattr(metric, whole, None):
+            message = f"{part} is the same as {whole}, so that the value is always 1"
+            yield Fault(path=(part,), message=message)
+
+
 def _status(metric: Metric) -> Iterator[Fault]:
     if metric.status == "deprecated" and metric.successor is None:
         message = "a deprecated metric needs 'successor: NAME', the metric to use instead"
@@ -100,6 +108,7 @@ _CHECKS: tuple[Callable[[Metric], Iterator[Fault]], ...] = (
     _within,
     _segments,
     _steps,
+    _always_one,
     _status,
 )
 

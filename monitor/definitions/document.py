@@ -102,6 +102,8 @@ def _wording(error: yaml.MarkedYAMLError) -> str:
         problem += "; indent with spaces, not tabs"
     elif "mapping values are not allowed" in problem:
         problem += "; check the indentation, and put quotes around a text that contains ': '"
+    elif "but found '<block" in problem:
+        problem += "; check the indentation"
     elif "but found another document" in problem:
         problem = "a second document begins here; keep one document in a file"
     return f"not valid YAML: {problem}"
@@ -150,7 +152,7 @@ class _Builder:
                 return float(node.value.lower().replace(".inf", "inf").replace(".nan", "nan"))
             case tag:
                 self._mistake(node, f"the YAML tag {tag!r} is not supported; remove it")
-                return None
+                return node.value
 
     def _mapping(self, node: yaml.Node, path: Path) -> dict[str, Any]:
         data: dict[str, Any] = {}

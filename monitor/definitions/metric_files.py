@@ -36,7 +36,7 @@ class Entry:
     def mistake(self, fault: Fault) -> Mistake:
         """The fault with its place and the metric's name."""
         name = self.name
-        whose = f"metric {name!r}" if name is not None else f"metric {self.path[-1]} of the list"
+        whose = f"metric {name!r}" if name is not None else f"definition {int(self.path[-1]) + 1}"
         path = (*self.path, *fault.path)
         return self.document.mistake(path, f"{whose}: {fault.message}", on_key=fault.on_key)
 
@@ -66,7 +66,7 @@ def _entries(document: Document, mistakes: list[Mistake]) -> Iterator[Entry]:
     for i, item in enumerate(_listed(document, mistakes)):
         path: Path = ("metrics", i)
         if not isinstance(item, dict):
-            message = f"entry {i} of metrics is not a mapping; write `- name: ...` and `kind: ...`"
+            message = f"definition {i + 1} is not a mapping; write `- name: ...` and `kind: ...`"
             mistakes.append(document.mistake(path, message))
             continue
         metric, faults = _metric(item)
@@ -86,9 +86,8 @@ def _listed(document: Document, mistakes: list[Mistake]) -> list[Any]:
         message = "holds a bare definition; write `metrics:` and a list under it"
     else:
         for key in data.keys() - {"metrics"}:
-            text = (
-                f"unknown key {key!r}{did_you_mean(key, ['metrics'])}; only 'metrics' stands here"
-            )
+            hint = did_you_mean(key, ["metrics"]) or "; only 'metrics' stands here"
+            text = f"unknown key {key!r}{hint}"
             mistakes.append(document.mistake((key,), text, on_key=True))
         listed = data.get("metrics")
         if isinstance(listed, list) and listed:

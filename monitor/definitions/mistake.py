@@ -57,6 +57,25 @@ class MistakesError(ConfigError):
         super().__init__("\n".join(str(mistake) for mistake in self.mistakes))
 
 
+def shown(value: object) -> str:
+    """A value for a message: short, as it would stand in YAML.
+
+    >>> shown(None), shown("x"), shown([1])
+    ('null', "'x'", 'a list')
+    """
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case dict():
+            return "a mapping"
+        case list():
+            return "a list"
+        case _:
+            return repr(value)
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The end of a message: `; did you mean 'x'?`, or nothing.
 

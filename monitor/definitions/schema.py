@@ -23,6 +23,7 @@ from monitor.settings import (
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _NAME_LENGTH = 100
+_CURRENCY = re.compile(r"[A-Z]{3}")
 _DIMENSION = re.compile(r'[^\s,"|][^,"|\n]*')
 
 
@@ -56,6 +57,13 @@ def _timezone(value: str) -> str:
     return value
 
 
+def _currency(value: str) -> str:
+    if not _CURRENCY.fullmatch(value):
+        message = f"{value!r} is not a code such as USD"
+        raise fault(message)
+    return value
+
+
 _GROUPING_SCHEMA = {
     "anyOf": [
         {"type": "string", "minLength": 1},
@@ -67,7 +75,9 @@ Name = Annotated[
     str, AfterValidator(_name), Field(json_schema_extra={"pattern": "^[a-z][a-z0-9_]*$"})
 ]
 Grouping = Annotated[tuple[str, ...], PlainValidator(_grouping), WithJsonSchema(_GROUPING_SCHEMA)]
-Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+Currency = Annotated[
+    str, AfterValidator(_currency), Field(json_schema_extra={"pattern": "^[A-Z]{3}$"})
+]
 
 
 class Driver(Group):

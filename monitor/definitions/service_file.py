@@ -54,7 +54,7 @@ def read_service(
     data = _overridden(service, environment, mistakes)
     if not isinstance(data, dict):
         message = "is empty; it needs a source" if data is None else "is not a mapping of settings"
-        mistakes.append(whole(path, message))
+        mistakes.append(service.document.mistake((), message))
         return service
     if path.exists():
         service.settings, faults = validate(Settings, data)

@@ -1,11 +1,11 @@
 """Selectors: which events count. `where` becomes tests in one normal form as it is read."""
 
-import difflib
 from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import Field, PlainValidator, WithJsonSchema
 
+from monitor.definitions.mistake import did_you_mean, shown
 from monitor.definitions.plan import Condition
 from monitor.settings import Group, Text, fault
 
@@ -27,7 +27,7 @@ def scalar_text(value: object) -> str:
         return str(int(value))
     if isinstance(value, int | float):
         return str(value)
-    message = f"{value!r} is not a text, number or boolean"
+    message = f"{shown(value)} is not a text, number or boolean"
     raise fault(message)
 
 
@@ -41,14 +41,14 @@ def _texts(value: object) -> tuple[str, ...]:
 
 def _prefix(value: object) -> tuple[str, ...]:
     if not isinstance(value, str) or not value:
-        message = f"prefix {value!r} is not a text"
+        message = f"has the prefix {shown(value)}, which is not a text to begin with"
         raise fault(message)
     return (value,)
 
 
 def _bound(value: object) -> tuple[float, ...]:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        message = f"the bound {value!r} is not a number"
+        message = f"has the bound {shown(value)}, which is not a number"
         raise fault(message)
     return (float(value),)
 
@@ -80,8 +80,7 @@ def parse_tests(value: object) -> tuple[Test, ...]:
 def _unknown_operator(name: str) -> str:
     if name in ("in", "eq", "is"):
         return f"has the unknown test {name!r}; write the value, or the list of values, itself"
-    close = difflib.get_close_matches(name, _OPERATORS, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
+    hint = did_you_mean(name, _OPERATORS)
     return f"has the unknown test {name!r}, not one of {', '.join(_OPERATORS)}{hint}"
 
 

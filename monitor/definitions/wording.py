@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from monitor.definitions.mistake import Fault, Path, did_you_mean
+from monitor.definitions.mistake import Fault, Path, did_you_mean, shown
 from monitor.definitions.schema import KINDS
 
 _KIND_KEYS = {key for model in KINDS.values() for key in model.model_fields}
@@ -61,8 +61,8 @@ def _fault(model: type[BaseModel], error: Any) -> Fault:
     if kind == "extra_forbidden":
         return Fault(path=path, message=_unknown_key(model, path), on_key=True)
     if kind == "missing":
-        where = f" of {dotted(path[:-1])}" if path[:-1] else ""
-        return Fault(path=path[:-1], message=f"the key {path[-1]!r}{where} is missing")
+        where = f" in {dotted(path[:-1])!r}" if path[:-1] else ""
+        return Fault(path=path[:-1], message=f"the key {path[-1]!r} is missing{where}")
     return Fault(path=path, message=f"{dotted(path)} {_complaint(kind, value, context)}")
 
 
@@ -78,13 +78,6 @@ def dotted(path: Path) -> str:
     return text.removeprefix(".") or "the file"
 
 
-def shown(value: object) -> str:
-    """A value for a message: short, as it would stand in YAML."""
-    if isinstance(value, dict | list):
-        return "a mapping" if isinstance(value, dict) else "a list"
-    return {None: "null", True: "true", False: "false"}.get(value) or repr(value)  # type: ignore[call-overload]
-
-
 def _complaint(kind: str, value: object, context: dict[str, Any]) -> str:
     if kind == "monitor":
         return str(context["message"])
@@ -96,21 +89,19 @@ def _complaint(kind: str, value: object, context: dict[str, Any]) -> str:
 def _wanted(kind: str, value: object, context: dict[str, Any]) -> str:
     if kind in _BOUNDS:
         name, words = _BOUNDS[kind]
-        return f"{words} {context[name]}"
+        return f"{words} {context[name]:g}"
     if kind == "literal_error":
         choices = [
             part.strip("' ") for part in context["expected"].replace(" or ", ", ").split(",")
         ]
         return f"one of {', '.join(choices)}" + did_you_mean(str(value), choices)
-    if kind == "string_pattern_mismatch":
-        return f"of the form {context['pattern'].strip('^$')}"
     return _TYPES.get(kind, f"what belongs here ({kind})")
 
 
 def _unknown_key(model: type[BaseModel], path: Path) -> str:
     key, around = str(path[-1]), path[:-1]
     known = set(_fields_at(model, around))
-    place = f" of {dotted(around)}" if around else ""
+    place = f" in {dotted(around)!r}" if around else ""
     kind = next((name for name, cls in KINDS.items() if issubclass(model, cls)), None)
     if kind is not None and not around and key in _KIND_KEYS:
         keys = [
@@ -120,6 +111,8 @@ def _unknown_key(model: type[BaseModel], path: Path) -> str:
         ]
         own = ", ".join(name for name in keys if name not in ("name", "kind"))
         return f"{key!r} does not belong to the kind {kind}, which has {own}; remove it"
+    if key == "value" and "event" in known:
+        return f"unknown key 'value'{place}; this kind counts, it does not add up a field"
     remedy = did_you_mean(key, known) or f"; known are {', '.join(sorted(known))}"
     return f"unknown key {key!r}{place}{remedy}"
 

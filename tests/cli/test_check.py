@@ -1,0 +1,137 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from monitor.cli import run
+
+EXAMPLE = Path(__file__).parent.parent.parent / "config"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "metrics").mkdir()
+    (tmp_path / "monitor.yaml").write_text("source: {synthetic: }\n")
+    (tmp_path / "metrics" / "a.yaml").write_text(
+        "metrics:\n"
+        "  - {name: orders, kind: count, of: {event: order}, segments: [country, [a, b]]}\n"
+        "  - {name: users, kind: uniques, of: {event: session}, detect: {weight: 3}}\n"
+    )
+    return tmp_path
+
+
+def test_the_example_is_right(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["check", "--config", str(EXAMPLE)]) == 0
+    out = capfd.readouterr().out
+    assert "orders" in out
+    assert "* not served yet" in out
+
+
+def test_the_example_is_found_by_default(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(EXAMPLE.parent)
+    assert run(["check"]) == 0
+    assert "14 metrics" in capfd.readouterr().out
+
+
+def test_mistakes_go_to_standard_error_one_a_line(
+    folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "monitor.yaml").write_text("sauce: {}\nalert_budget: {pages: 0}\n")
+    assert run(["check", "--config", str(folder)]) == 2
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err.splitlines() == [
+        f"{folder}/monitor.yaml:1: unknown key 'sauce'; did you mean 'source'?",
+        f"{folder}/monitor.yaml:2: alert_budget.pages 0 is not above 0",
+    ]
+
+
+def test_mistakes_as_json(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (folder / "metrics" / "a.yaml").write_text("metrics: 5\n")
+    assert run(["check", "--json", "--config", str(folder)]) == 2
+    out, err = capfd.readouterr()
+    error = {
+        "file": f"{folder}/metrics/a.yaml",
+        "line": 1,
+        "message": "metrics is not a list of definitions, or an empty one",
+    }
+    assert json.loads(out) == {"ok": False, "errors": [error]}
+    assert len(err.splitlines()) == 1
+
+
+def test_a_warning_is_not_a_mistake(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["check", "--config", str(folder)]) == 0
+    assert "warning: " in capfd.readouterr().err
+
+
+def test_json_of_a_right_configuration(
+    folder: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MONITOR_HASH_KEY", "key")
+    monkeypatch.setenv("MONITOR__ALERT_BUDGET__PAGES", "2")
+    assert run(["check", "--json", "--config", str(folder)]) == 0
+    assert json.loads(capfd.readouterr().out) == {
+        "ok": True,
+        "errors": [],
+        "warnings": [],
+        "alert_budget": {"pages": 2.0, "per_seconds": 2_592_000.0},
+        "kinds": {"count": 1, "uniques": 1},
+        "not_served": ["users"],
+        "series_at_most": 552,
+        "metrics": [
+            {
+                "name": "orders",
+                "kind": "count",
+                "served": True,
+                "status": "active",
+                "severity": "page",
+                "bucket_seconds": 60.0,
+                "segments": [["country"], ["a", "b"]],
+                "series_at_most": 552,
+                # A quarter of 2 pages in 30 days: half to the whole, half to 51 + 500 segments.
+                "thresholds": [
+                    {
+                        "dimension": "all",
+                        "log10_threshold": 5.237544,
+                        "seconds_per_false_alarm": 10_368_000.0,
+                    },
+                    {
+                        "dimension": "country",
+                        "log10_threshold": 7.978695,
+                        "seconds_per_false_alarm": 5_712_768_000.0,
+                    },
+                    {
+                        "dimension": "a,b",
+                        "log10_threshold": 7.978695,
+                        "seconds_per_false_alarm": 5_712_768_000.0,
+                    },
+                ],
+            },
+            {
+                "name": "users",
+                "kind": "uniques",
+                "served": False,
+                "status": "active",
+                "severity": "page",
+                "bucket_seconds": 60.0,
+                "segments": [],
+                "series_at_most": 1,
+                "thresholds": [
+                    {
+                        "dimension": "all",
+                        "log10_threshold": 4.459392,
+                        "seconds_per_false_alarm": 1_728_000.0,
+                    }
+                ],
+            },
+        ],
+    }
+
+
+def test_the_table(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    run(["check", "--config", str(folder)])
+    lines = [line.split() for line in capfd.readouterr().out.splitlines()]
+    assert ["orders", "count", "1m", "country", "552", "page", "240", "d", "362", "y"] in lines
+    assert ["users", "uniques", "*", "1m", "-", "1", "page", "40", "d", "-"] in lines

@@ -1,0 +1,238 @@
+import json
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from monitor.definitions import Configuration, compile_plan
+from monitor.definitions.plan import Law, Measure, MetricPlan
+from monitor.model.time import DAY, HOUR, MINUTE
+
+Loader = Callable[..., Configuration]
+
+
+def compiled(loaded: Loader, metric: str, monitor: str = "source: {synthetic: }") -> MetricPlan:
+    plan = compile_plan(loaded(f"metrics: [{{name: m, {metric}}}]", monitor))
+    return plan.metrics[0]
+
+
+class TestMeasures:
+    def test_count(self, loaded: Loader) -> None:
+        plan = compiled(loaded, "kind: count, of: {event: order, where: {b: x, a: {not: y}}}")
+        where = (("a", "not_in", ("y",)), ("b", "in", ("x",)))
+        assert plan.measures == (Measure(name="count", event="order", where=where),)
+
+    @pytest.mark.parametrize("kind", ["sum", "mean"])
+    def test_sum_and_mean(self, loaded: Loader, kind: str) -> None:
+        plan = compiled(loaded, f"kind: {kind}, of: {{event: order, value: amount}}")
+        assert plan.measures == (
+            Measure(name="sum", event="order", value="amount"),
+            Measure(name="count", event="order", needs="amount"),
+        )
+
+    def test_ratio(self, loaded: Loader) -> None:
+        plan = compiled(
+            loaded, "kind: ratio, numerator: {event: a, value: v}, denominator: {event: b}"
+        )
+        assert plan.measures == (
+            Measure(name="numerator", event="a", value="v"),
+            Measure(name="denominator", event="b"),
+        )
+
+    def test_conditions_are_in_one_form(self, loaded: Loader) -> None:
+        where = "{z: {prefix: p, not: [b, a]}, a: {lt: 9, gte: 2}, b: [true, 3]}"
+        plan = compiled(loaded, f"kind: count, of: {{event: e, where: {where}}}")
+        assert plan.measures[0].where == (
+            ("a", "gte", (2.0,)),
+            ("a", "lt", (9.0,)),
+            ("b", "in", ("3", "true")),
+            ("z", "not_in", ("a", "b")),
+            ("z", "prefix", ("p",)),
+        )
+
+
+class TestLaw:
+    @pytest.mark.parametrize(
+        ("metric", "law"),
+        [
+            ("kind: count, of: {event: a}", Law.NEGATIVE_BINOMIAL),
+            ("kind: sum, of: {event: a, value: v}", Law.NORMAL_SUM),
+            ("kind: mean, of: {event: a, value: v}", Law.NORMAL_MEAN),
+        ],
+    )
+    def test_by_kind(self, loaded: Loader, metric: str, law: Law) -> None:
+        assert compiled(loaded, metric).law is law
+
+    @pytest.mark.parametrize(
+        ("numerator", "denominator", "law"),
+        [
+            ("event: a, where: {s: x}", "event: a", Law.BETA_BINOMIAL),
+            ("event: a, where: {s: x, t: y}", "event: a, where: {t: y}", Law.BETA_BINOMIAL),
+            ("event: a, where: {s: x}", "event: a, where: {s: [x, y]}", Law.BETA_BINOMIAL),
+            ("event: a, where: {s: x}", "event: a, where: {s: {not: y}}", Law.BETA_BINOMIAL),
+            (
+                "event: a, where: {s: {not: [x, y]}}",
+                "event: a, where: {s: {not: y}}",
+                Law.BETA_BINOMIAL,
+            ),
+            ("event: a, where: {s: x}", "event: a, where: {t: y}", Law.NORMAL_MEAN),
+            ("event: a, where: {s: [x, z]}", "event: a, where: {s: [x, y]}", Law.NORMAL_MEAN),
+            ("event: a, where: {s: {lt: 5}}", "event: a, where: {s: {lt: 9}}", Law.NORMAL_MEAN),
+            ("event: a", "event: a, where: {s: x}", Law.NORMAL_MEAN),
+            ("event: b", "event: a", Law.NORMAL_MEAN),
+            ("event: a, where: {s: x}, value: v", "event: a", Law.NORMAL_MEAN),
+            ("event: a, where: {s: x}", "event: a, value: v", Law.NORMAL_MEAN),
+        ],
+    )
+    def test_of_a_ratio_by_whether_it_is_a_share(
+        self, loaded: Loader, numerator: str, denominator: str, law: Law
+    ) -> None:
+        ratio = f"kind: ratio, numerator: {{{numerator}}}, denominator: {{{denominator}}}"
+        assert compiled(loaded, ratio).law is law
+
+
+class TestFormula:
+    COUNT = "kind: count, of: {event: a}"
+
+    @pytest.mark.parametrize(
+        "more",
+        [
+            ", owner: me, description: text, window: 1h",
+            ", detect: {weight: 5, timezone: Europe/Berlin}",
+            ", alert: {severity: ticket}",
+        ],
+    )
+    def test_stays_while_the_same_is_measured(self, loaded: Loader, more: str) -> None:
+        assert compiled(loaded, self.COUNT + more).formula == compiled(loaded, self.COUNT).formula
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            "kind: count, of: {event: b}",
+            "kind: count, of: {event: a, where: {x: y}}",
+            "kind: count, of: {event: a}, bucket: 5m",
+            "kind: count, of: {event: a}, segments: [x]",
+            "kind: count, of: {event: a}, bucket: 1d",
+            "kind: count, of: {event: a}, bucket: 1d, detect: {timezone: Europe/Berlin}",
+        ],
+    )
+    def test_changes_with_what_is_measured(self, loaded: Loader, other: str) -> None:
+        formulas = {compiled(loaded, other).formula, compiled(loaded, self.COUNT).formula}
+        assert len(formulas) == 2
+
+    def test_of_days_knows_the_time_zone(self, loaded: Loader) -> None:
+        days = self.COUNT + ", bucket: 1d"
+        there = days + ", detect: {timezone: Europe/Berlin}"
+        assert compiled(loaded, days).formula != compiled(loaded, there).formula
+
+    def test_is_stable(self, loaded: Loader) -> None:
+        assert compiled(loaded, self.COUNT).formula == "cd20e39218f343ba"
+
+
+class TestThresholds:
+    def months(self, plan: MetricPlan, index: int = 0) -> float:
+        """Expected time to a false alarm of one series, in months of 30 days."""
+        return math.exp(plan.log_threshold[index]) * plan.calendar.width_us / (30 * DAY)
+
+    def test_one_metric_has_the_whole_budget(self, loaded: Loader) -> None:
+        assert self.months(compiled(loaded, "kind: count, of: {event: a}")) == pytest.approx(1)
+
+    def test_half_to_the_whole_and_half_to_the_segments(self, loaded: Loader) -> None:
+        metric = "kind: count, of: {event: a}, segments: [x, [x, y]], bucket: 5m"
+        plan = compiled(loaded, metric, "source: {synthetic: }\ncardinality: {per_dimension: 20}")
+        assert plan.groupings == ((), ("x",), ("x", "y"))
+        bound = 20 + 1 + 10 * 20
+        assert self.months(plan, 0) == pytest.approx(2)
+        assert self.months(plan, 1) == self.months(plan, 2) == pytest.approx(2 * bound)
+
+    def test_the_budget_is_never_exceeded(self, loaded: Loader) -> None:
+        metrics = """
+metrics:
+  - {name: a, kind: count, of: {event: a}, segments: [x, y], detect: {weight: 3}}
+  - {name: b, kind: mean, of: {event: a, value: v}, segments: [[x, y]], bucket: 1h}
+  - {name: c, kind: sum, of: {event: a, value: v}, bucket: 5m, alert: {severity: ticket}}
+"""
+        budget = "source: {synthetic: }\nalert_budget: {pages: 3, per: 7d}"
+        plan = compile_plan(loaded(metrics, budget))
+        pages = 0.0
+        for metric in plan.metrics[:2]:
+            bounds = {0: 1, 1: 51, 2: 500}
+            buckets = 7 * DAY / metric.calendar.width_us
+            pages += sum(
+                bounds[len(grouping)] * buckets / math.exp(log)
+                for grouping, log in zip(metric.groupings, metric.log_threshold, strict=True)
+            )
+        assert pages == pytest.approx(3)
+        ticket = plan.metrics[2]
+        assert 7 * DAY / (5 * MINUTE) / math.exp(ticket.log_threshold[0]) == pytest.approx(30)
+
+    def test_weights_of_kinds_not_served_count_already(self, loaded: Loader) -> None:
+        two = """
+metrics:
+  - {name: a, kind: count, of: {event: a}}
+  - {name: b, kind: uniques, of: {event: a}, status: deprecated, successor: a, detect: {weight: 3}}
+"""
+        plan = compile_plan(loaded(two))
+        assert plan.unserved == ("b",)
+        assert self.months(plan.metrics[0]) == pytest.approx(4)
+
+    def test_long_buckets_still_need_evidence(self, loaded: Loader) -> None:
+        metric = "kind: count, of: {event: a}, bucket: 7d, alert: {severity: ticket}"
+        assert compiled(loaded, metric).log_threshold == (math.log(20),)
+
+
+def test_what_concerns_the_guard_is_passed_on(loaded: Loader) -> None:
+    detect = (
+        "{direction: down, min_relative_shift: 5%, min_units: 50, no_data: ignore,"
+        " timezone: Asia/Tokyo, accept_after: 2h}"
+    )
+    plan = compiled(
+        loaded,
+        "kind: count, of: {event: a}, bucket: 5m, window: 1h, owner: me, better: down, tier: health,"
+        f" role: lagging, unit_name: x, description: d, detect: {detect},"
+        " alert: {severity: ticket, runbook_url: 'http://x/y'}",
+    )
+    assert replace(plan, measures=(), log_threshold=(), formula="", definition="") == MetricPlan(
+        name="m",
+        kind="count",
+        measures=(),
+        groupings=((),),
+        calendar=replace(plan.calendar, width_us=5 * MINUTE, timezone="Asia/Tokyo"),
+        window_us=HOUR,
+        season_timezone="Asia/Tokyo",
+        law=Law.NEGATIVE_BINOMIAL,
+        severity="ticket",
+        direction="down",
+        min_relative_shift=0.05,
+        min_units=50.0,
+        no_data="ignore",
+        accept_after_us=2 * HOUR,
+        log_threshold=(),
+        formula="",
+        better="down",
+        owner="me",
+        unit_name="x",
+        runbook_url="http://x/y",
+        description="d",
+        tier="health",
+        role="lagging",
+        definition="",
+    )
+    assert json.loads(plan.definition)["bucket"] == "5m"
+
+
+def test_what_concerns_all_metrics(loaded: Loader) -> None:
+    monitor = (
+        "source: {kafka: }\njournal: {kafka: {shards: 4}}\nallowed_lateness: 1m\n"
+        "cardinality: {per_dimension: 7}\n"
+    )
+    metrics = (
+        "metrics: [{name: b, kind: count, of: {event: x}}, {name: a, kind: count, of: {event: x}}]"
+    )
+    configuration = loaded(metrics, monitor)
+    plan = compile_plan(configuration)
+    assert (plan.shards, plan.allowed_lateness_us, plan.cardinality) == (4, MINUTE, 7)
+    assert [metric.name for metric in plan.metrics] == ["a", "b"]
+    assert compile_plan(configuration, shards=1).shards == 1
+    assert compile_plan(loaded(metrics)).shards == 1
