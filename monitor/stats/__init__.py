@@ -1,0 +1,1 @@
+"""Pure mathematics: laws, e-processes, robust estimates, selections. No clock, no log, no chance."""

@@ -1,0 +1,117 @@
+"""sd_b: how far the baseline itself may be off, from its own realised errors.
+
+`sd_b^2 = max(analytic, hour, day)`: what the noise it was learnt from implies, and what its forecasts
+of an hour and of a day missed beyond chance (GUARD.md, the baseline, 7). All of it is robust: an
+outage does not widen the band for weeks.
+"""
+
+import numpy as np
+
+from monitor.model.table import Column, Table
+from monitor.model.tick import Bools, Floats
+from monitor.stats.robust import NORMAL_MAD, count_last, median_last
+
+HOURS = 168
+LEAST_HOURS = 28
+DAYS = 14
+LEAST_DAYS = 4
+"""Fewer days say nothing."""
+HOUR_SLACK = 0.93
+DAY_SLACK = 0.75
+WINSOR = 4.0
+"""Squared hourly errors count up to this many times their median ..."""
+WINSORISED = 0.7117
+"""... of which a normal error keeps this: E min(Z^2, 4 median Z^2)."""
+MEDIAN_OF_WEEKS = 1.25
+"""Variance of a median of four values over that of their mean."""
+SMALLEST = 1e-12
+_NAN = float("nan")
+
+
+class Band:
+    """Realised errors of the forecasts by row: the newest hours and days.
+
+    Args:
+        slots_a_day: of buckets of a day or longer there is no separate day.
+        week: slots of a week.
+    """
+
+    def __init__(self, slots_a_day: int, week: int) -> None:
+        self.slots_a_day = slots_a_day
+        self.hours = min(HOURS, max(week, LEAST_HOURS))
+        ring = Column(dtype="f4", shape=(self.hours,), fill=_NAN)
+        days = Column(dtype="f4", shape=(DAYS,), fill=_NAN)
+        self.table = Table(
+            {
+                "error": ring,
+                "noise": ring,
+                "hour_at": Column(dtype="i8"),
+                "day_error": days,
+                "day_noise": days,
+                "day_at": Column(dtype="i8"),
+                "day_x": Column(dtype="f8"),
+                "day_expected": Column(dtype="f8"),
+                "day_variance": Column(dtype="f8"),
+                "day_slots": Column(dtype="i8"),
+                "realised": Column(dtype="f8"),
+            }
+        )
+
+    def learn(self, x: Floats, expected: Floats, variance: Floats, used: Bools) -> None:
+        """Take in the total, its forecast and its variance by chance, of one finished slot."""
+        t = self.table
+        rows = np.flatnonzero(used)
+        at = t["hour_at"][rows] % self.hours
+        t["error"][rows, at] = (x[rows] / expected[rows] - 1.0).astype(np.float32)
+        t["noise"][rows, at] = (variance[rows] / expected[rows] ** 2).astype(np.float32)
+        t["hour_at"][rows] += 1
+        t["day_x"] += np.where(used, x, 0.0)
+        t["day_expected"] += np.where(used, expected, 0.0)
+        t["day_variance"] += np.where(used, variance, 0.0)
+        t["day_slots"] += used
+
+    def close_day(self) -> None:
+        """End a day: keep its error where at least half of it was used, and fit the scales."""
+        t = self.table
+        if self.slots_a_day > 1:
+            rows = np.flatnonzero(2 * t["day_slots"] >= self.slots_a_day)
+            at = t["day_at"][rows] % DAYS
+            expected = t["day_expected"][rows]
+            t["day_error"][rows, at] = (t["day_x"][rows] / expected - 1.0).astype(np.float32)
+            t["day_noise"][rows, at] = (t["day_variance"][rows] / expected**2).astype(np.float32)
+            t["day_at"][rows] += 1
+        for name in ("day_x", "day_expected", "day_variance", "day_slots"):
+            t[name] = np.zeros_like(t[name])
+        t["realised"] = np.maximum(self._hour(), self._day())
+
+    def _hour(self) -> Floats:
+        """Squared error of the baseline that the hours imply: mean q = 1 + b^2 mean(1/noise)."""
+        t = self.table
+        noise = np.maximum(t["noise"].astype(np.float64), SMALLEST)
+        q = t["error"].astype(np.float64) ** 2 / noise
+        limit = WINSOR * median_last(q)[:, None]
+        known, count = ~np.isnan(q), np.maximum(count_last(q), 1)
+        kept = np.where(known, np.minimum(q, limit), 0.0).sum(axis=1) / count
+        precision = np.where(known, 1.0 / noise, 0.0).sum(axis=1) / count
+        excess = np.maximum(HOUR_SLACK * kept / WINSORISED - 1.0, 0.0)
+        return np.where(precision > 0, excess / np.maximum(precision, SMALLEST), 0.0)
+
+    def _day(self) -> Floats:
+        t = self.table
+        error = t["day_error"].astype(np.float64)
+        scale = NORMAL_MAD * median_last(np.abs(error))
+        noise = median_last(t["day_noise"].astype(np.float64))
+        enough = count_last(error) >= LEAST_DAYS
+        return np.where(enough, np.maximum(DAY_SLACK * scale * scale - noise, 0.0), 0.0)
+
+    def variance(self, noise: Floats, weeks: Floats, level_variance: Floats) -> Floats:
+        """sd_b^2 in a slot.
+
+        Args:
+            noise: relative variance of the slot's total by chance.
+            weeks: of which the profile is made.
+            level_variance: relative variance of the level.
+        """
+        analytic = MEDIAN_OF_WEEKS * noise / weeks + level_variance
+        result: Floats = np.maximum(analytic, self.table["realised"])
+        return result

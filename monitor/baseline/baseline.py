@@ -1,0 +1,392 @@
+"""The baseline of a panel: history, profile, level, dispersion and band, composed.
+
+`expect` says what a bucket should hold and changes nothing; `learn` takes the bucket in. Work is done
+when it falls due: sums every bucket, level and history every slot (hour), profile and band every day.
+
+A series whose values are zero or negative (a mean or a sum below 0) has no profile on the log scale: it stays
+`learning`.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from monitor.baseline import profile
+from monitor.baseline.band import Band
+from monitor.baseline.dispersion import Dispersion
+from monitor.baseline.forecast import Forecast
+from monitor.baseline.history import History
+from monitor.baseline.level import Level
+from monitor.baseline.slots import ROWS, Slots
+from monitor.model.table import Column, Table
+from monitor.model.tick import Bools, Expectation, Floats, Ints, Observation, Traits
+from monitor.model.time import DAY, FOREVER, HOUR
+from monitor.stats import laws
+
+LEAST_COVERAGE = 0.5
+"""A slot counts from this share of its buckets on; totals are scaled up to the whole."""
+FORECAST_US = 5 * DAY
+LEAST_FORECASTS = 5
+"""How long, and in how many slots at least, forecasts are compared before a series is judged."""
+HOLD_US = DAY
+"""The level is held at most this long."""
+SMALLEST_LEVEL = 1e-9
+"""Of counts and shares: what never happened has a level, and an error of it that is wide."""
+LARGEST_SHARE = 1.0 - 1e-9
+_NAN = float("nan")
+_CHUNK = 1024
+"""Rows whose profiles are fitted together: their weeks fit into the cache."""
+
+
+class Baseline:
+    """What is expected of every row of a panel, learnt from what was observed.
+
+    Args:
+        bucket_us: width of the panel's buckets, microseconds.
+        timezones: IANA names; `Traits.timezone` are indices into it.
+    """
+
+    def __init__(self, *, bucket_us: int, timezones: list[str]) -> None:
+        self.bucket_us = bucket_us
+        self._slots = Slots(bucket_us, timezones)
+        self._history = History(self._slots.history)
+        self._level = Level(self._slots.width_us / HOUR)
+        self._dispersion = Dispersion(bucket_us)
+        self._band = Band(self._slots.day, self._slots.week)
+        week = (self._slots.week,)
+        self._rows = Table(
+            {
+                "x": Column(dtype="f8"),
+                "n": Column(dtype="f8"),
+                "buckets": Column(dtype="i8"),
+                "shape": Column(dtype="f8"),
+                "variance": Column(dtype="f8"),
+                "held": Column(dtype="?"),
+                "held_slots": Column(dtype="i8"),
+                "incident_us": Column(dtype="i8", fill=FOREVER),
+                "last_incident_us": Column(dtype="i8", fill=FOREVER),
+                "first": Column(dtype="i8", fill=-1),
+                "forecasts": Column(dtype="i8"),
+                "phi": Column(dtype="f8", fill=_NAN),
+                "weeks": Column(dtype="i1"),
+                "profile": Column(dtype="f4", shape=week, fill=_NAN),
+                "units": Column(dtype="f4", shape=week),
+            }
+        )
+        self._slot: int | None = None
+        self._next_us = 0
+        self._fitted_day = 0
+        self._forecast: tuple[int, Forecast] | None = None
+
+    @property
+    def size(self) -> int:
+        """Rows of the panel."""
+        return self._rows.size
+
+    def append(self, count: int) -> None:
+        """Add rows that nothing is known of."""
+        for table in self._tables().values():
+            table.append(count)
+        self._forecast = None
+
+    def clear(self, rows: Ints) -> None:
+        """Forget all of these rows."""
+        for table in self._tables().values():
+            table.clear(rows)
+        self._forecast = None
+
+    def expect(self, start_us: int, end_us: int, traits: Traits) -> Expectation:
+        """What the bucket should hold, of all rows; changes nothing that is learnt."""
+        slot = self._slots.of(start_us)
+        if self._forecast is None or self._forecast[0] != slot:
+            with np.errstate(all="ignore"):
+                self._forecast = slot, self._make_forecast(slot, traits)
+        return self._forecast[1].bucket(start_us, end_us)
+
+    def learn(
+        self,
+        observation: Observation,
+        expectation: Expectation,
+        traits: Traits,
+        *,
+        hold: Bools,
+        incident_start_us: Ints,
+        accepted: Bools,
+    ) -> None:
+        """Take in a judged bucket; buckets come in the order of time, gaps are allowed.
+
+        Args:
+            observation: the bucket.
+            expectation: what was expected of it.
+            traits: of the rows.
+            hold: rows whose level must not learn: they or their parent have an open incident, or
+                evidence of one.
+            incident_start_us: estimated start of the row's (or its parent's) open incident; FOREVER
+                where none is open.
+            accepted: rows whose shift has become the new normal; their children follow.
+        """
+        slots = self._slots
+        slots.anchor(observation.start_us)
+        slot = slots.of(observation.start_us)
+        with np.errstate(all="ignore"):
+            if self._slot is not None and self._slot != slot:
+                self._commit(self._slot, traits)
+            self._slot = slot
+            if observation.start_us != self._next_us:
+                self._dispersion.forget_previous()
+            self._next_us = observation.end_us
+            self._sum_up(slot, observation, expectation, traits, hold)
+            self._note_incidents(incident_start_us)
+            if accepted.any():
+                self._accept(accepted, traits)
+            if slots.of(observation.end_us) != slot:
+                self._commit(slot, traits)
+                self._slot = None
+
+    def dump(self) -> dict[str, Any]:
+        """The state as plain values and arrays."""
+        return {
+            "tables": {name: table.dump() for name, table in self._tables().items()},
+            "newest": self._history.newest,
+            "slots": self._slots.dump(),
+            "slot": self._slot,
+            "next_us": self._next_us,
+            "fitted_day": self._fitted_day,
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Take over what `dump` gave."""
+        for name, table in self._tables().items():
+            table.load(state["tables"][name])
+        self._history.newest = state["newest"]
+        self._slots.load(state["slots"])
+        self._slot = state["slot"]
+        self._next_us = state["next_us"]
+        self._fitted_day = state["fitted_day"]
+        self._forecast = None
+
+    def _tables(self) -> dict[str, Table]:
+        return {
+            "rows": self._rows,
+            "history": self._history.table,
+            "level": self._level.table,
+            "dispersion": self._dispersion.table,
+            "band": self._band.table,
+        }
+
+    def _sum_up(
+        self, slot: int, seen: Observation, expected: Expectation, traits: Traits, hold: Bools
+    ) -> None:
+        rows, level = self._rows, expected.level
+        mean = laws.expected_total(level, seen.n, traits.total)
+        variance = laws.variance(traits.law, level, mean)
+        used = seen.observed & (variance > 0)
+        new = seen.observed & (rows["first"] < 0)
+        rows["first"] = np.where(new, slot, rows["first"])
+        rows["x"] += np.where(seen.observed, seen.x, 0.0)
+        rows["n"] += np.where(seen.observed, seen.n, 0.0)
+        rows["buckets"] += seen.observed | ~traits.total
+        rows["shape"] += np.where(used, mean / self._level.table["base"], 0.0)
+        rows["variance"] += np.where(used, variance, 0.0)
+        rows["held"] |= hold
+        learns = used & ~(hold & self._may_hold())
+        self._dispersion.learn((seen.x - mean) / np.sqrt(variance), learns)
+
+    def _may_hold(self) -> Bools:
+        result: Bools = self._rows["held_slots"] < max(1, HOLD_US // self._slots.width_us)
+        return result
+
+    def _note_incidents(self, start_us: Ints) -> None:
+        rows = self._rows
+        rows["incident_us"] = np.minimum(rows["incident_us"], start_us)
+        is_open = start_us < FOREVER
+        rows["last_incident_us"] = np.where(is_open, start_us, rows["last_incident_us"])
+
+    def _commit(self, slot: int, traits: Traits) -> None:
+        """End a slot: history, level, errors; at the end of a day also what is fitted daily."""
+        rows = self._rows
+        coverage = rows["buckets"] * self._slots.share
+        enough = (coverage >= LEAST_COVERAGE - 1e-9) & (traits.total | (rows["n"] > 0))
+        self._remember(slot, enough, coverage)
+        held = rows["held"] & self._may_hold()
+        self._learn_level(slot, enough, held)
+        rows["held_slots"] = np.where(rows["held"], rows["held_slots"] + 1, 0)
+        rows["phi"] = self._dispersion.value(_least_phi(traits))
+        day = (slot + 1) // self._slots.day
+        if day > self._fitted_day:
+            self._fitted_day = day
+            self._level.choose()
+            self._band.close_day()
+            self._fit(traits)
+        self._set_base(slot + 1, traits)
+        for name in ("x", "n", "buckets", "shape", "variance", "held"):
+            rows[name] = np.zeros_like(rows[name])
+        self._forecast = None
+
+    def _remember(self, slot: int, enough: Bools, coverage: Floats) -> None:
+        rows, history = self._rows, self._history
+        x, n = (np.where(enough, rows[name] / coverage, np.nan) for name in ("x", "n"))
+        incident_us = rows["incident_us"]
+        marked = incident_us < FOREVER
+        history.push(slot, x, n, marked)
+        at = np.flatnonzero(marked)
+        history.mark(at, np.array([self._slots.of(t) for t in incident_us[at].tolist()], np.int64))
+        rows["incident_us"] = np.full(rows.size, FOREVER)
+
+    def _learn_level(self, slot: int, enough: Bools, held: Bools) -> None:
+        rows, level = self._rows, self._level
+        expected = rows["shape"] * level.table["base"]
+        known = enough & (expected > 0) & ~np.isnan(rows["phi"]) & (rows["weeks"] > 0)
+        chance = rows["phi"] * rows["variance"]
+        noise = np.where(known, chance / (expected * expected), np.nan)
+        error = self._band.variance(noise, rows["weeks"], level.variance())
+        y = np.where(known, rows["x"] / rows["shape"], np.nan)
+        level.commit(slot, y, noise, error, held)
+        self._band.learn(rows["x"], expected, chance, known & ~held)
+        rows["forecasts"] += known & ~held
+
+    def _set_base(self, slot: int, traits: Traits) -> None:
+        self._level.set_base(slot)
+        counting = _least_phi(traits) > 0
+        base = self._level.table["base"]
+        base = np.where(counting, np.maximum(base, SMALLEST_LEVEL), base)
+        self._level.table["base"] = np.where((self._rows["weeks"] > 0) & (base > 0), base, np.nan)
+
+    def _fit(self, traits: Traits) -> None:
+        """Fit the profiles of all rows; give a first level to those that had none."""
+        rows = self._rows
+        had = rows["weeks"] > 0
+        for zone in np.unique(traits.timezone).tolist():
+            of_zone = np.flatnonzero(traits.timezone == zone)
+            for first in range(0, of_zone.size, _CHUNK):
+                at = of_zone[first : first + _CHUNK]
+                found = profile.fit(
+                    self._weeks(at, zone), traits.total[at], traits.law[at] == laws.BETA_BINOMIAL
+                )
+                rows["profile"][at] = found.shape
+                rows["units"][at] = found.units
+                rows["weeks"][at] = found.weeks
+        has = rows["weeks"] > 0
+        rows["forecasts"] = np.where(has, rows["forecasts"], 0)
+        new = np.flatnonzero(has & ~had)
+        if new.size:
+            self._first_level(new, traits)
+
+    def _weeks(self, at: Ints, zone: int) -> profile.Weeks:
+        slots, history = self._slots, self._history
+        week, lag = slots.week, slots.lag
+        newest = history.newest or 0
+        first = newest - history.length + 1
+        local = slots.locals(first, history.length + 1, zone)
+        end = int(local[-1]) - lag
+        places = np.full(ROWS * week, -1)
+        where = local[:-1] - (end - ROWS * week)
+        inside = (where >= 0) & (where < ROWS * week)
+        places[where[inside]] = np.arange(first, newest + 1)[inside] % history.length
+        column = (np.arange(week) - end) % week
+        places = places.reshape(ROWS, week)[:, column].T
+        table = history.table
+        x, n = (
+            np.where(places < 0, np.nan, table[name][at][:, places].astype(np.float64))
+            for name in ("x", "n")
+        )
+        marked = table["marked"][at][:, places] & (places >= 0)
+        return profile.Weeks(x=x, n=n, marked=marked, position=(column + 0.5) / week - 0.5)
+
+    def _at_level_one(self, at: Ints, traits: Traits) -> tuple[Ints, Floats, Floats]:
+        """Slots of the history, and of some rows what their x would be at level 1, and x itself."""
+        history, week = self._history, self._slots.week
+        slots = history.slots()
+        shape = np.empty((at.size, slots.size))
+        for zone in np.unique(traits.timezone[at]).tolist():
+            mine = traits.timezone[at] == zone
+            local = self._slots.locals(int(slots.min()), slots.size, zone)[slots - slots.min()]
+            shape[mine] = np.exp(self._rows["profile"][at[mine]][:, local % week])
+        n = history.table["n"][at].astype(np.float64)
+        shape *= np.where(traits.total[at][:, None], 1.0, n)
+        return slots, shape, history.table["x"][at].astype(np.float64)
+
+    def _first_level(self, at: Ints, traits: Traits) -> None:
+        slots, shape, x = self._at_level_one(at, traits)
+        known = (shape > 0) & ~np.isnan(x) & ~self._history.table["marked"][at]
+        shape = np.where(known, shape, 0.0)
+        weight = shape / np.mean(shape, axis=1)[:, None]
+        self._level.start(at, slots, np.where(known, x / shape, np.nan), weight)
+
+    def _accept(self, accepted: Bools, traits: Traits) -> None:
+        """Put the level where the incident has it, by the newest slots that lie inside it."""
+        child = traits.parent >= 0
+        accepted = accepted | (child & accepted[np.where(child, traits.parent, 0)])
+        at = np.flatnonzero(accepted & (self._rows["weeks"] > 0))
+        if not at.size or self._history.newest is None:
+            return
+        rows = self._rows
+        slots, shape, x = self._at_level_one(at, traits)
+        starts = rows["last_incident_us"][at].tolist()
+        since = np.array([self._slots.of(t) for t in starts], np.int64)
+        newest = max(1, HOLD_US // self._slots.width_us)
+        inside = (slots > since[:, None]) & (slots > self._history.newest - newest)
+        inside &= (shape > 0) & ~np.isnan(x)
+        total = np.where(inside, x, 0.0).sum(axis=1) + rows["x"][at]
+        at_one = np.where(inside, shape, 0.0).sum(axis=1) + rows["shape"][at]
+        level = np.full(rows.size, np.nan)
+        level[at] = total / at_one
+        usable = accepted & (level > 0)
+        self._level.put(usable, level)
+        rows["shape"] = np.where(usable, 0.0, rows["shape"])
+        rows["held"] |= usable
+        self._forecast = None
+
+    def _make_forecast(self, slot: int, traits: Traits) -> Forecast:
+        rows, slots = self._rows, self._slots
+        local = slots.local(slot)[traits.timezone] % slots.week
+        before, here, after = (
+            _pick(rows["profile"], (local + step) % slots.week) for step in (-1, 0, 1)
+        )
+        slope, curve = profile.interpolate(before, here, after)
+        value = self._level.table["base"] * np.exp(here)
+        n = _pick(rows["units"], local)
+        mean = laws.expected_total(value, n, traits.total)
+        noise = rows["phi"] * laws.variance(traits.law, value, mean) / (mean * mean)
+        variance = self._band.variance(noise, rows["weeks"], self._level.variance())
+        forecasts = max(FORECAST_US // slots.width_us, LEAST_FORECASTS)
+        is_share = traits.law == laws.BETA_BINOMIAL
+        return Forecast(
+            start_us=slots.start(slot),
+            width_us=slots.width_us,
+            share=slots.share,
+            mean=np.where(traits.total, value * slots.share, value),
+            slope=slope,
+            curve=curve,
+            ceiling=np.where(is_share, LARGEST_SHARE, np.inf),
+            count=traits.law == laws.NEGATIVE_BINOMIAL,
+            units=n * slots.share,
+            phi=rows["phi"].copy(),
+            sd_level=np.where(np.isnan(variance), np.inf, np.sqrt(variance)),
+            ready=(rows["forecasts"] >= forecasts) & ~np.isnan(value),
+            ready_us=self._ready_us(slot, forecasts),
+        )
+
+    def _ready_us(self, slot: int, forecasts: int) -> Ints:
+        """When each row should have its weeks, the lag, and its forecasts."""
+        rows, slots = self._rows, self._slots
+        first = np.where(rows["first"] < 0, slot, rows["first"])
+        weeks = int(np.ceil((1.0 + profile.COVERAGE) * slots.week))
+        profile_slot = np.maximum(first + weeks + slots.lag, slot + 1)
+        profile_slot = -(-profile_slot // slots.day) * slots.day
+        start = np.where(rows["weeks"] > 0, slot - rows["forecasts"], profile_slot)
+        result: Ints = slots.anchor_us + (start + forecasts) * slots.width_us
+        return result
+
+
+def _least_phi(traits: Traits) -> Floats:
+    """1 for counts and shares, whose laws hold at least; 0 for what is only scaled by phi."""
+    counting = (traits.law == laws.NEGATIVE_BINOMIAL) | (traits.law == laws.BETA_BINOMIAL)
+    least: Floats = counting.astype(np.float64)
+    return least
+
+
+def _pick(table: Any, column: Ints) -> Floats:
+    """One entry of each row."""
+    picked: Floats = np.take_along_axis(table, column[:, None], axis=1)[:, 0].astype(np.float64)
+    return picked

@@ -1,0 +1,88 @@
+"""phi: how much more than its law a series varies from bucket to bucket.
+
+Half the mean squared *successive difference* of standardised residuals, over 1 and over 4 buckets;
+the larger, times 1.02 (GUARD.md, the baseline, 6). Differences do not see errors of the baseline.
+"""
+
+import numpy as np
+
+from monitor.model.table import Column, Table
+from monitor.model.tick import Bools, Floats
+from monitor.model.time import WEEK
+
+MARGIN = 1.02
+WINSOR = 9.0
+"""Squared differences count up to this many times their mean."""
+BLOCK = 4
+LEAST_MEMORY = 28.0
+"""Buckets that are remembered at least."""
+FREE = 10.0
+"""The first differences count as they are: nothing is known yet that they could be clipped at."""
+SMALLEST = 1e-12
+_NAN = float("nan")
+
+
+class Dispersion:
+    """Running estimate by row.
+
+    Args:
+        bucket_us: width of a bucket; 7 days are remembered.
+    """
+
+    def __init__(self, bucket_us: int) -> None:
+        self.memory = max(WEEK / bucket_us, LEAST_MEMORY)
+        self.table = Table(
+            {
+                "previous": Column(dtype="f8", fill=_NAN),
+                "block": Column(dtype="f8"),
+                "block_size": Column(dtype="f8"),
+                "block_previous": Column(dtype="f8", fill=_NAN),
+                "one": Column(dtype="f8"),
+                "one_count": Column(dtype="f8"),
+                "four": Column(dtype="f8"),
+                "four_count": Column(dtype="f8"),
+            }
+        )
+
+    def learn(self, residual: Floats, used: Bools) -> None:
+        """Take in the standardised residuals of one bucket; where not `used` the chain breaks."""
+        t = self.table
+        z = np.where(used, residual, np.nan)
+        self._update("one", z - t["previous"], self.memory)
+        t["previous"] = z
+        t["block"] = np.where(used, t["block"] + z, 0.0)
+        t["block_size"] = np.where(used, t["block_size"] + 1.0, 0.0)
+        full = t["block_size"] >= BLOCK
+        if full.any():
+            mean = np.where(full, t["block"] / np.sqrt(BLOCK), np.nan)
+            self._update("four", mean - t["block_previous"], self.memory / BLOCK)
+            t["block_previous"] = np.where(full, mean, t["block_previous"])
+            t["block"] = np.where(full, 0.0, t["block"])
+            t["block_size"] = np.where(full, 0.0, t["block_size"])
+        t["block_previous"] = np.where(used, t["block_previous"], np.nan)
+
+    def _update(self, name: str, difference: Floats, memory: float) -> None:
+        t = self.table
+        mean, count = t[name], t[name + "_count"]
+        square = 0.5 * difference * difference
+        known = ~np.isnan(square)
+        square = np.where(count > FREE, np.minimum(square, WINSOR * mean), square)
+        count = np.minimum(count + known, memory)
+        rate = 1.0 / np.maximum(count, 1.0)
+        t[name] = np.where(known, mean + rate * (square - mean), mean)
+        t[name + "_count"] = count
+
+    def value(self, at_least: Floats) -> Floats:
+        """phi, no lower than `at_least`; NaN before the first differences."""
+        t = self.table
+        both = MARGIN * np.maximum(t["one"], np.where(t["four_count"] > FREE, t["four"], 0.0))
+        known = t["one_count"] > FREE
+        return np.where(known, np.maximum(np.maximum(both, at_least), SMALLEST), np.nan)
+
+    def forget_previous(self) -> None:
+        """Break the chain: the next bucket does not follow on the last."""
+        t = self.table
+        t["previous"] = np.full(t.size, np.nan)
+        t["block_previous"] = np.full(t.size, np.nan)
+        t["block"] = np.zeros(t.size)
+        t["block_size"] = np.zeros(t.size)

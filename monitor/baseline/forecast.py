@@ -1,0 +1,55 @@
+"""What is expected within one slot, worked out once and read for each of its buckets."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from monitor.model.tick import Bools, Expectation, Floats, Ints
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """The baseline's view of one slot, by row.
+
+    Attributes:
+        start_us, width_us: the slot.
+        share: what one bucket is of it.
+        mean: expected value of the mean bucket of the slot.
+        slope, curve: the parabola in log space inside the slot; see `profile.interpolate`.
+        ceiling: values that cannot be exceeded (a share: just below 1).
+        count: rows whose value is their number of units.
+        units: expected units of a bucket, of the other rows.
+        phi, sd_level, ready: as in `Expectation`.
+        ready_us: when a row that is not ready is expected to be.
+    """
+
+    start_us: int
+    width_us: int
+    share: float
+    mean: Floats
+    slope: Floats
+    curve: Floats
+    ceiling: Floats
+    count: Bools
+    units: Floats
+    phi: Floats
+    sd_level: Floats
+    ready: Bools
+    ready_us: Ints
+
+    def bucket(self, start_us: int, end_us: int) -> Expectation:
+        """The expectation of one bucket of the slot."""
+        u = ((start_us + end_us) / 2 - self.start_us) / self.width_us - 0.5
+        u = u if self.share < 1.0 else 0.0  # a day may be an hour longer than its slot
+        bend = u * u + (self.share * self.share - 1.0) / 12.0
+        shape = np.exp(u * self.slope + bend * self.curve)
+        level = np.minimum(self.mean * shape, self.ceiling)
+        left = np.maximum(self.ready_us - end_us, end_us - start_us)
+        return Expectation(
+            level=level,
+            units=np.where(self.count, level, self.units),
+            phi=self.phi,
+            sd_level=self.sd_level,
+            ready=self.ready,
+            learning_us=np.where(self.ready, 0, left),
+        )

@@ -1,0 +1,163 @@
+"""The weekly profile: the shape of a week, from up to four of them.
+
+`P = median over weeks of (y - level of the week - slope * position)` on the log scale, slope = minmod
+of what adjacent weeks differ by (GUARD.md, the baseline, 2). Inside the hour the profile is a
+parabola that keeps the mean of every hour.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from monitor.model.tick import Bools, Floats, Ints
+from monitor.stats.robust import Array, count_last, median_last, middle, minmod_last
+
+COVERAGE = 0.7
+"""A week needs this share of its slots; two such weeks make a profile."""
+LEAST_WEEKS = 2
+MOST_SLOPE = 0.15
+"""Log growth a week that is believed: 2 % a day."""
+DISAGREEMENT = 6.0
+"""Two weeks that differ by more than this times the median difference have one wrong value."""
+LEAST_DISAGREEMENT = 0.05
+_UNITS_FROM = 3
+"""Of this many weeks the least busy is not taken for the forecast of units: it may be an outage."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weeks:
+    """The newest weeks of some series, oldest week first, by slot of the local week.
+
+    Attributes:
+        x, n: sums of the slot. float64[rows, slots, weeks]
+        marked: slots of an incident.
+        position: where in its week each slot stands, -0.5 to 0.5. float64[slots]
+    """
+
+    x: Floats
+    n: Floats
+    marked: Bools
+    position: Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """What `fit` finds. Rows without a profile hold NaN.
+
+    Attributes:
+        shape: log of the slot's value over that of the week. float64[rows, slots]
+        units: a low but common n of the slot. float64[rows, slots]
+        weeks: how many weeks it is made of; 0 where there is no profile.
+    """
+
+    shape: Floats
+    units: Floats
+    weeks: Ints
+
+
+def fit(weeks: Weeks, total: Bools, share: Bools) -> Profile:
+    """Profile of each row.
+
+    Args:
+        weeks: what is known.
+        total: rows whose value is x alone; of the others it is x / n.
+        share: rows whose x counts some of its n: what never happened is half an event of all n.
+    """
+    y = _log_values(weeks, total, share)
+    slots = y.shape[1]
+    full = np.count_nonzero(~np.isnan(y), axis=1) >= COVERAGE * slots
+    y = np.where(full[:, None, :], y, np.nan)
+    clean = np.where(weeks.marked, np.nan, y)
+    y = np.where((count_last(clean) >= LEAST_WEEKS)[..., None], clean, y)
+    level, slope = _levels(y)
+    rest = y - level[:, None, :] - slope[:, None, None] * weeks.position[None, :, None]
+    shape = _fill(np.where(_is_pair(full), _of_two(rest), median_last(rest)))
+    count = np.where(np.count_nonzero(full, axis=1) >= LEAST_WEEKS, full.sum(axis=1), 0)
+    shape = shape - np.mean(shape, axis=1)[:, None]
+    return Profile(
+        shape=np.where(count[:, None] > 0, shape, np.nan),
+        units=_units(weeks, full),
+        weeks=count,
+    )
+
+
+def interpolate(before: Floats, here: Floats, after: Floats) -> tuple[Floats, Floats]:
+    """Coefficients `(s, c)` of `f(u) = here + s u + c (u^2 - 1/12)`, u in [-1/2, 1/2] of the slot.
+
+    The mean of f over the slot is `here`; a step at its edges would bias the first and last bucket.
+    """
+    return 0.5 * (after - before), 0.5 * (after + before - 2.0 * here)
+
+
+def _log_values(weeks: Weeks, total: Bools, share: Bools) -> Floats:
+    """Log of the slot's value, with half a typical unit added: a slot of 0 is rare, not impossible."""
+    usable = ~np.isnan(weeks.x) & (weeks.n > 0)
+    x, n = (np.where(usable, v, 0.0).sum(axis=(1, 2)) for v in (weeks.x, weeks.n))
+    least = np.where(share, 0.5, 0.0)
+    typical = (np.maximum(x, least) / np.where(n > 0, n, 1.0))[:, None, None]
+    quotient = ~total[:, None, None]
+    value = (weeks.x + 0.5 * typical) / np.where(quotient, weeks.n + 0.5, 1.0)
+    known = ~np.isnan(weeks.x) & (~quotient | (weeks.n > 0)) & (value > 0)
+    return np.log(np.where(known, value, 1.0)) + np.where(known, 0.0, np.nan)
+
+
+def _levels(y: Floats) -> tuple[Floats, Floats]:
+    """Level of each week and growth a week, from the slots that neighbours have in common."""
+    weeks = y.shape[2]
+    level = np.zeros((y.shape[0], weeks))
+    steps = np.full((y.shape[0], weeks - 1), np.nan)
+    last, last_level = y[:, :, 0], level[:, 0]
+    distance = np.ones(y.shape[0])
+    for k in range(1, weeks):
+        step = median_last(y[:, :, k] - last)
+        known = ~np.isnan(step)
+        steps[:, k - 1] = step / distance
+        level[:, k] = last_level + np.where(known, step, 0.0)
+        present = (count_last(y[:, :, k]) > 0)[:, None]
+        last = np.where(present, y[:, :, k], last)
+        last_level = np.where(present[:, 0], level[:, k], last_level)
+        distance = np.where(present[:, 0], 1.0, distance + 1.0)
+    return level, np.clip(minmod_last(steps), -MOST_SLOPE, MOST_SLOPE)
+
+
+def _is_pair(full: Bools) -> Bools:
+    pair: Bools = (np.count_nonzero(full, axis=1) == LEAST_WEEKS)[:, None]
+    return pair
+
+
+def _of_two(rest: Array) -> Array:
+    """Mean of two weeks; where they disagree, the one nearer to what that time of day is like."""
+    ordered = np.sort(rest, axis=-1)
+    both = count_last(rest) == LEAST_WEEKS
+    gap = np.where(both, ordered[..., 1] - ordered[..., 0], np.nan)
+    limit = np.maximum(DISAGREEMENT * median_last(gap), LEAST_DISAGREEMENT)[:, None]
+    daily = _time_of_day(rest)
+    low_is_nearer = np.abs(ordered[..., 0] - daily) <= np.abs(ordered[..., 1] - daily)
+    nearer = np.where(low_is_nearer, ordered[..., 0], ordered[..., 1])
+    return np.where(both & (gap > limit), nearer, median_last(rest))
+
+
+def _time_of_day(rest: Array) -> Array:
+    """Median over the days of the week and the weeks, by slot."""
+    rows, slots, weeks = rest.shape
+    days = 7 if slots % 7 == 0 else 1
+    by_time = rest.reshape(rows, days, slots // days, weeks).transpose(0, 2, 1, 3)
+    daily = median_last(by_time.reshape(rows, slots // days, days * weeks))
+    return np.tile(daily, (1, days))
+
+
+def _fill(shape: Array) -> Array:
+    """Slots that no week has: as the same time on other days; else as the week's mean."""
+    daily = _time_of_day(shape[..., None])
+    filled = np.where(np.isnan(shape), daily, shape)
+    return np.where(np.isnan(filled), 0.0, filled)
+
+
+def _units(weeks: Weeks, full: Bools) -> Array:
+    """Second lowest n of the weeks (the lowest of two): outages and growth must not raise it."""
+    n = np.where(full[:, None, :], weeks.n, np.nan)
+    clean = np.where(weeks.marked, np.nan, n)
+    n = np.where((count_last(clean) > 0)[..., None], clean, n)
+    ordered, count = np.sort(n, axis=-1), count_last(n)
+    low = np.where(count >= _UNITS_FROM, ordered[..., 1], middle(ordered, np.minimum(count, 1)))
+    return np.where(np.isnan(low), 0.0, low)

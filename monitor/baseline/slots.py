@@ -1,0 +1,106 @@
+"""Slots: the hours (or longer buckets) of a series' week, in its local time.
+
+A slot is an hour, or the bucket where that is longer. Slots are numbered without a gap; the number of
+a slot in local time, modulo the slots of a week, says where in its week it stands.
+"""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from monitor.model.tick import Ints
+from monitor.model.time import DAY, HOUR, SECOND, WEEK
+
+ROWS = 4
+"""Weeks that the profile is made of."""
+LAG_US = DAY
+"""The profile is made of slots at least this old."""
+
+
+class Slots:
+    """The numbering of slots for buckets of one width.
+
+    Buckets below an hour share the slot of their hour. Buckets of whole days begin at local
+    midnight, so their length differs by an hour twice a year: they are numbered by the nearest
+    whole multiple since the first one seen.
+
+    Args:
+        bucket_us: width of a bucket.
+        timezones: IANA names.
+
+    Attributes:
+        width_us: length of a slot.
+        week: slots of a week; 1 where a week is not a whole number of slots.
+        lag: slots that are too new for the profile.
+        history: slots that are kept.
+        anchor_us: where slot 0 begins.
+    """
+
+    def __init__(self, bucket_us: int, timezones: list[str]) -> None:
+        self.bucket_us = bucket_us
+        self.timezones = timezones
+        self.width_us = max(bucket_us, HOUR)
+        self.week = WEEK // self.width_us if WEEK % self.width_us == 0 else 1
+        self.lag = -(-LAG_US // self.width_us)
+        self.history = ROWS * self.week + self.lag
+        self.anchor_us = 0
+        self._anchored = bucket_us < DAY
+        self._zones = [ZoneInfo(name) for name in timezones]
+        self._local: dict[tuple[int, int], int] = {}
+
+    @property
+    def share(self) -> float:
+        """What one bucket is of its slot."""
+        return self.bucket_us / self.width_us
+
+    @property
+    def day(self) -> int:
+        """Slots of a day, at least 1."""
+        return max(1, DAY // self.width_us)
+
+    def of(self, start_us: int) -> int:
+        """The slot of the bucket that begins here."""
+        if self.bucket_us < DAY:
+            return start_us // self.width_us
+        return (start_us - self.anchor_us + self.width_us // 2) // self.width_us
+
+    def anchor(self, start_us: int) -> None:
+        """Count day-long buckets from the first that is learnt."""
+        if not self._anchored:
+            self.anchor_us, self._anchored = start_us, True
+
+    def start(self, slot: int) -> int:
+        """Start of a slot; of day-long buckets to within the hour that a clock is moved by."""
+        return self.anchor_us + slot * self.width_us
+
+    def local(self, slot: int) -> Ints:
+        """The number of a slot in local time, by time zone."""
+        return np.array([self._local_one(slot, zone) for zone in range(len(self._zones))])
+
+    def locals(self, first: int, count: int, zone: int) -> Ints:
+        """Local numbers of `count` slots from `first` on."""
+        return np.array([self._local_one(slot, zone) for slot in range(first, first + count)])
+
+    def _local_one(self, slot: int, zone: int) -> int:
+        if self.bucket_us >= DAY:
+            return slot  # the buckets themselves are local
+        known = self._local.get((slot, zone))
+        if known is None:
+            if len(self._local) > 8 * self.history * len(self._zones):
+                self._local.clear()
+            start_us = self.start(slot)
+            offset = datetime.fromtimestamp(start_us // SECOND, self._zones[zone]).utcoffset()
+            seconds = 0 if offset is None else round(offset.total_seconds())
+            known = (start_us + seconds * SECOND) // self.width_us
+            self._local[slot, zone] = known
+        return known
+
+    def dump(self) -> dict[str, int]:
+        """What must be remembered of the numbering."""
+        return {"anchor_us": self.anchor_us, "anchored": int(self._anchored)}
+
+    def load(self, state: dict[str, int]) -> None:
+        """Take over what `dump` gave."""
+        self.anchor_us = state["anchor_us"]
+        self._anchored = bool(state["anchored"])

@@ -1,0 +1,118 @@
+"""The bets of one bucket: shifts that are wagered on, and what each pays.
+
+`delta_k = +-{3, 6, 12, 25, 50} %`. An up bet pays the likelihood at `expected (1 + delta)` over that at
+`expected (1 + eps)`, a down bet mirrored: a shift smaller than the null band eps is not a shift. Bets with
+|delta| <= eps are inert (GUARD.md, the detector).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from monitor.model.tick import Bools, Expectation, Floats, Observation, Traits
+from monitor.stats import beta_binomial, laws, negative_binomial
+
+SIZES = np.array([0.03, 0.06, 0.12, 0.25, 0.5])
+DELTAS = np.concatenate([SIZES, -SIZES])
+UP = DELTAS > 0
+BAND_SDS = 2.0
+"""The null band is this many standard deviations of the baseline wide."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """What the bets are scaled by, of one bucket and all rows.
+
+    Attributes:
+        mean: expected x given n.
+        variance: of x, at the learnt dispersion.
+        eps: half-width of the null band.
+    """
+
+    mean: Floats
+    variance: Floats
+    eps: Floats
+
+
+def scale(observation: Observation, expectation: Expectation, traits: Traits) -> Scale:
+    """The scale of a bucket; for rows without units that of the expected units."""
+    n = np.where(observation.observed, observation.n, expectation.units)
+    mean = laws.expected_total(expectation.level, n, traits.total)
+    return Scale(
+        mean=mean,
+        variance=expectation.phi * laws.variance(traits.law, expectation.level, mean),
+        eps=np.maximum(traits.min_relative_shift, BAND_SDS * expectation.sd_level),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Counting:
+    """Coefficients of the count bets: they change with phi and eps only, once a slot."""
+
+    phi: Floats
+    eps: Floats
+    a: Floats
+    b: Floats
+
+
+class Bets:
+    """Pays all bets of a bucket; keeps nothing but coefficients that can be worked out again."""
+
+    def __init__(self) -> None:
+        self._counting: _Counting | None = None
+
+    def active(self, expectation: Expectation, scale: Scale, traits: Traits) -> Bools:
+        """Which bets are not inert: bool[rows, bets]."""
+        eps = scale.eps[:, None]
+        inside = (traits.law != laws.BETA_BINOMIAL) | (expectation.level * (1.0 + scale.eps) < 1.0)
+        result: Bools = (np.abs(DELTAS) > eps) & (inside[:, None] | ~UP)
+        return result
+
+    def log_payoffs(
+        self,
+        observation: Observation,
+        expectation: Expectation,
+        scale: Scale,
+        traits: Traits,
+    ) -> Floats:
+        """Log L of each bet; undefined where a bet is not active: float64[rows, bets]."""
+        out = np.empty((scale.mean.size, DELTAS.size))
+        for code in np.unique(traits.law).tolist():
+            rows = np.flatnonzero(traits.law == code)
+            x, n, mean = (v[rows] for v in (observation.x, observation.n, scale.mean))
+            level, phi, eps = (v[rows] for v in (expectation.level, expectation.phi, scale.eps))
+            if code == laws.NEGATIVE_BINOMIAL:
+                out[rows] = self._counts(x, mean, phi, eps)
+            elif code == laws.BETA_BINOMIAL:
+                out[rows] = _shares(x, n, level, phi, eps)
+            else:
+                columns = (v[:, None] for v in (x, n, level, mean, phi))
+                names = ("x", "n", "level", "mean", "phi")
+                out[rows] = laws.log_ratio(
+                    code,
+                    **dict(zip(names, columns, strict=True)),
+                    null=np.where(UP, eps[:, None], -eps[:, None]),
+                    alternative=np.broadcast_to(DELTAS, (rows.size, DELTAS.size)),
+                )
+        return out
+
+    def _counts(self, x: Floats, mean: Floats, phi: Floats, eps: Floats) -> Floats:
+        known = self._counting
+        if known is None or not (np.array_equal(known.phi, phi) and np.array_equal(known.eps, eps)):
+            null = np.where(UP, eps[:, None], -eps[:, None])
+            a, b = negative_binomial.coefficients(phi[:, None], null, DELTAS[None, :])
+            known = self._counting = _Counting(phi=phi, eps=eps, a=a, b=b)
+        return known.a * x[:, None] - known.b * mean[:, None]
+
+
+def _shares(x: Floats, n: Floats, level: Floats, phi: Floats, eps: Floats) -> Floats:
+    """Beta-binomial payoffs: the two nulls are worked out once for all bets of their side."""
+    p = level[:, None]
+    edges = p * np.concatenate([1.0 + eps[:, None], 1.0 - eps[:, None]], axis=1)
+    null = np.where(UP, edges[:, :1], edges[:, 1:])
+    alternative = np.minimum(p * (1.0 + DELTAS), np.where(UP, 0.5 * (1.0 + null), 1.0))
+    total = beta_binomial.size(n, phi)[:, None]
+    both = np.concatenate([alternative, edges], axis=1)
+    kernel = beta_binomial.log_kernel(x[:, None], n[:, None], both, total)
+    bets = DELTAS.size
+    return kernel[:, :bets] - np.where(UP, kernel[:, bets : bets + 1], kernel[:, bets + 1 :])

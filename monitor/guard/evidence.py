@@ -1,0 +1,77 @@
+"""Evidence of a shift: R of every bet, and since when it has been growing."""
+
+import numpy as np
+
+from monitor.guard.bets import DELTAS
+from monitor.model.table import Column, Table
+from monitor.model.tick import Bools, Floats, Ints
+from monitor.stats.e_detector import FLOOR, grow
+
+SUMS = 4
+"""x, expected x, n and the variance of x, summed since the start that a bet estimates."""
+_K = DELTAS.size
+
+
+class Evidence:
+    """The e-SR of every row, and beside each bet a CUSUM whose last zero is the shift's start."""
+
+    def __init__(self) -> None:
+        self.table = Table(
+            {
+                "r": Column(dtype="f8", shape=(_K,)),
+                "cusum": Column(dtype="f8", shape=(_K,)),
+                "start_us": Column(dtype="i8", shape=(_K,)),
+                "sums": Column(dtype="f8", shape=(SUMS, _K)),
+            }
+        )
+
+    def update(
+        self, *, log_bets: Floats, active: Bools, cap: Floats, sums: Floats, start_us: int
+    ) -> None:
+        """Take in one bucket.
+
+        Args:
+            log_bets: log L by bet. float64[rows, bets]
+            active: bets that are placed; the others keep their R. bool[rows, bets]
+            cap: the most that log L may be, by row.
+            sums: x, expected x, n and variance of the bucket. float64[rows, 4]
+            start_us: start of the bucket.
+        """
+        t = self.table
+        r, cusum = t["r"], t["cusum"]
+        np.copyto(r, grow(r, log_bets, cap[:, None]), where=active)
+        goes_on = cusum > 0
+        step = np.minimum(np.maximum(log_bets, FLOOR), cap[:, None])
+        np.copyto(t["start_us"], start_us, where=active & ~goes_on)
+        np.copyto(
+            t["sums"],
+            t["sums"] * goes_on[:, None, :] + sums[:, :, None],
+            where=active[:, None, :],
+        )
+        np.copyto(cusum, np.maximum(cusum + step, 0.0), where=active)
+
+    def total(self, allowed: Bools) -> Floats:
+        """Sum of R over the bets that are allowed, by row."""
+        r = self.table["r"] * allowed
+        total = r[:, 0].copy()
+        for k in range(1, _K):  # in this order, whatever the number of rows
+            total += r[:, k]
+        result: Floats = total
+        return result
+
+    def winner(self, allowed: Bools) -> Ints:
+        """The bet with the largest R."""
+        best: Ints = np.argmax(np.where(allowed, self.table["r"], -1.0), axis=1)
+        return best
+
+    def since(self, bet: Ints) -> tuple[Ints, Floats]:
+        """Estimated start, and the sums since, of one bet of each row."""
+        at = bet[:, None]
+        start = np.take_along_axis(self.table["start_us"], at, axis=1)[:, 0]
+        sums = np.take_along_axis(self.table["sums"], at[:, None, :], axis=2)[:, :, 0]
+        return start, sums
+
+    def forget(self, rows: Bools) -> None:
+        """Start anew."""
+        if rows.any():
+            self.table.clear(np.flatnonzero(rows))

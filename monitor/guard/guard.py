@@ -1,0 +1,296 @@
+"""The significance guard of a panel: evidence, silence and incidents, composed to a decision.
+
+One call judges one bucket of all rows. Every operation works on each row alone, save that a row looks
+at its parent: the decision of a row depends neither on its place nor on how many others there are.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.guard.bets import DELTAS, UP, Bets, scale
+from monitor.guard.evidence import Evidence
+from monitor.guard.incident import Bucket, Incidents
+from monitor.guard.silence import LEAST_PHI, Silence
+from monitor.model.table import Table
+from monitor.model.tick import (
+    Bools,
+    Decision,
+    Expectation,
+    Floats,
+    Ints,
+    Observation,
+    Reason,
+    State,
+    Traits,
+)
+from monitor.stats import laws
+
+SUSPICION = 0.5
+"""Of log A: evidence above the square root of A is a suspicion."""
+BOUND_SDS = 3.0
+"""What is shown as noise: the null band and this many standard deviations of a bucket."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Finding:
+    """The leading evidence of each row: of a shift or of silence."""
+
+    log_m: Floats
+    silent: Bools
+    direction: NDArray[np.int8]
+    start_us: Ints
+    sums: Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Change:
+    """What this bucket does to the incidents."""
+
+    recovered: Bools
+    accepted: Bools
+    opened: Bools
+    parent_open: Bools
+    forgotten: Bools
+
+    @property
+    def closed(self) -> Bools:
+        closed: Bools = self.recovered | self.accepted
+        return closed
+
+
+class Guard:
+    """Decides, bucket by bucket, which rows have shifted.
+
+    Args:
+        bucket_us: width of the panel's buckets, microseconds.
+    """
+
+    def __init__(self, *, bucket_us: int) -> None:
+        self._bets = Bets()
+        self._evidence = Evidence()
+        self._silence = Silence()
+        self._incidents = Incidents(bucket_us)
+
+    @property
+    def size(self) -> int:
+        """Rows of the panel."""
+        return self._incidents.table.size
+
+    def append(self, count: int) -> None:
+        """Add rows without evidence."""
+        for table in self._tables().values():
+            table.append(count)
+
+    def clear(self, rows: Ints) -> None:
+        """Forget evidence and incidents of these rows."""
+        for table in self._tables().values():
+            table.clear(rows)
+
+    def step(self, observation: Observation, expectation: Expectation, traits: Traits) -> Decision:
+        """Judge one bucket; buckets come in the order of time."""
+        with np.errstate(all="ignore"):
+            bucket = _bucket(observation, expectation, traits)
+            self._collect(bucket)
+            silent = self._incidents.is_silent(bucket)
+            recovered, accepted = self._incidents.go_on(bucket, silent)
+            finding = self._finding(bucket)
+            change = self._change(bucket, finding, recovered, accepted & ~recovered)
+            return self._decide(bucket, finding, change, silent)
+
+    def dump(self) -> dict[str, Any]:
+        """The state as plain values and arrays."""
+        return {name: table.dump() for name, table in self._tables().items()}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Take over what `dump` gave."""
+        for name, table in self._tables().items():
+            table.load(state[name])
+
+    def _tables(self) -> dict[str, Table]:
+        return {
+            "evidence": self._evidence.table,
+            "silence": self._silence.table,
+            "incidents": self._incidents.table,
+        }
+
+    def _collect(self, bucket: Bucket) -> None:
+        """Let every bet of the bucket pay."""
+        seen, expected, traits, scaled = bucket.seen, bucket.expected, bucket.traits, bucket.scale
+        cap = 0.5 * traits.log_threshold
+        active = self._bets.active(expected, scaled, traits) & bucket.judged[:, None]
+        self._evidence.update(
+            log_bets=self._bets.log_payoffs(seen, expected, scaled, traits),
+            active=active,
+            cap=cap,
+            sums=bucket.sums,
+            start_us=seen.start_us,
+        )
+        counts = traits.law == laws.NEGATIVE_BINOMIAL
+        self._silence.update(
+            units=expected.units,
+            phi=np.where(counts, np.maximum(expected.phi, LEAST_PHI), LEAST_PHI),
+            empty=_empty(bucket),
+            heard=seen.observed,
+            cap=cap,
+            mean=scaled.mean,
+            variance=scaled.variance,
+            start_us=seen.start_us,
+        )
+
+    def _finding(self, bucket: Bucket) -> _Finding:
+        traits = bucket.traits
+        allowed = np.where(UP, traits.up[:, None], traits.down[:, None])
+        bets = allowed[:, 0] * (DELTAS.size / 2) + allowed[:, -1] * (DELTAS.size / 2)
+        bets = np.maximum(bets + traits.page_no_data, 1.0)
+        of_shift = self._evidence.total(allowed) / bets
+        of_silence = self._silence.table["r"] / bets * traits.page_no_data
+        silent = of_silence > of_shift
+        best = self._evidence.winner(allowed)
+        start, sums = self._evidence.since(best)
+        t = self._silence.table
+        nothing = np.zeros(t.size)
+        silent_sums = np.stack([nothing, t["expected"], nothing, t["variance"]], axis=1)
+        some = np.maximum(of_shift, of_silence) > 0
+        direction = np.where(silent, -1, np.where(UP[best], 1, -1))
+        start = np.where(silent, t["start_us"], start)
+        sums = np.where(silent[:, None], silent_sums, sums)
+        return _Finding(
+            log_m=np.log(np.maximum(of_shift, of_silence)),
+            silent=silent,
+            direction=np.where(some, direction, 0).astype(np.int8),
+            start_us=np.where(some, start, bucket.seen.start_us),
+            sums=np.where(some[:, None], sums, bucket.sums),
+        )
+
+    def _change(
+        self, bucket: Bucket, finding: _Finding, recovered: Bools, accepted: Bools
+    ) -> _Change:
+        """Parents are decided first; a row under an open parent opens no incident of its own."""
+        traits, was_open = bucket.traits, self._incidents.table["open"].copy()
+        closed = recovered | accepted
+        child = traits.parent >= 0
+        above = np.where(child, traits.parent, 0)
+        fires = (bucket.judged | _empty(bucket)) & ~was_open
+        fires &= finding.log_m >= traits.log_threshold
+        open_whole = ((was_open & ~closed) | fires) & ~child
+        parent_open = child & open_whole[above]
+        after_parent = child & closed[above]
+        return _Change(
+            recovered=recovered,
+            accepted=accepted,
+            opened=fires & ~parent_open & ~after_parent,
+            parent_open=parent_open,
+            forgotten=closed | after_parent,
+        )
+
+    def _decide(
+        self, bucket: Bucket, finding: _Finding, change: _Change, silent: Bools
+    ) -> Decision:
+        seen, t = bucket.seen, self._incidents.table
+        self._incidents.open(
+            change.opened,
+            start_us=finding.start_us,
+            direction=finding.direction.astype(np.int64),
+            sums=finding.sums,
+            silent=finding.silent | silent,
+            end_us=seen.end_us,
+        )
+        inside = t["open"].copy()
+        sums = np.where(inside[:, None], t["sums"], finding.sums)
+        start_us = np.where(inside, t["start_us"], finding.start_us)
+        direction = np.where(inside, t["direction"], finding.direction)
+        returned = t["silent"].copy()
+        closed = change.closed
+        self._incidents.close(closed)
+        self._evidence.forget(change.forgotten)
+        self._silence.forget(change.forgotten)
+        is_open = t["open"].copy()
+        log_m = np.where(change.forgotten, -np.inf, finding.log_m)
+        suspected = bucket.expected.ready & (log_m >= SUSPICION * bucket.traits.log_threshold)
+        pending = suspected & ~is_open & ~change.parent_open
+        state, reason = _label(
+            bucket,
+            change.parent_open,
+            is_open=is_open,
+            suspected=suspected,
+            log_m=log_m,
+            silent=silent,
+        )
+        reason = np.where(change.accepted, Reason.NEW_NORMAL, reason)
+        over = np.where(returned, Reason.DATA_RETURNED, Reason.RECOVERED)
+        reason = np.where(change.recovered, over, reason)
+        lower, upper = _bounds(bucket)
+        return Decision(
+            state=state.astype(np.int8),
+            reason=reason.astype(np.int8),
+            log_m=log_m,
+            direction=direction.astype(np.int8),
+            start_us=start_us,
+            sum_x=sums[:, 0],
+            sum_expected=sums[:, 1],
+            sum_n=sums[:, 2],
+            sum_variance=sums[:, 3],
+            lower=lower,
+            upper=upper,
+            opened=change.opened,
+            closed=closed,
+            pending=pending,
+            open=is_open,
+        )
+
+
+def _bucket(seen: Observation, expected: Expectation, traits: Traits) -> Bucket:
+    scaled = scale(seen, expected, traits)
+    judged = expected.ready & seen.observed & (expected.units >= traits.min_units)
+    judged &= (scaled.variance > 0) & (scaled.mean > 0)
+    sums = np.stack([seen.x, scaled.mean, seen.n, scaled.variance], axis=1)
+    return Bucket(
+        seen=seen, expected=expected, traits=traits, scale=scaled, judged=judged, sums=sums
+    )
+
+
+def _empty(bucket: Bucket) -> Bools:
+    """Rows that hold nothing where something was expected, and whose silence is an alert."""
+    expected, traits = bucket.expected, bucket.traits
+    return expected.ready & ~bucket.seen.observed & traits.page_no_data & (expected.units > 0)
+
+
+def _label(
+    bucket: Bucket,
+    parent_open: Bools,
+    *,
+    is_open: Bools,
+    suspected: Bools,
+    log_m: Floats,
+    silent: Bools,
+) -> tuple[Ints, Ints]:
+    """State and reason of each row, the later overruling the earlier."""
+    above = log_m >= bucket.traits.log_threshold
+    few = ~(bucket.expected.units >= bucket.traits.min_units)
+    under = parent_open & suspected
+    cases: tuple[tuple[Bools, State, Any], ...] = (
+        (suspected, State.SUSPECTED, Reason.EVIDENCE_GROWING),
+        (under, State.SUSPECTED, Reason.PARENT_ALERTING),
+        (under & above, State.ALERTING, Reason.PARENT_ALERTING),
+        (few, State.TOO_FEW_UNITS, Reason.TOO_FEW_UNITS),
+        (is_open, State.ALERTING, np.where(silent, Reason.SILENT, Reason.SHIFT)),
+        (~bucket.expected.ready, State.LEARNING, Reason.LEARNING),
+        (~bucket.seen.observed, State.NO_DATA, Reason.NO_DATA),
+    )
+    size = log_m.size
+    state, reason = np.full(size, int(State.OK)), np.full(size, int(Reason.WITHIN_BAND))
+    for where, its_state, its_reason in cases:
+        state = np.where(where, int(its_state), state)
+        reason = np.where(where, its_reason, reason)
+    return state, reason
+
+
+def _bounds(bucket: Bucket) -> tuple[Floats, Floats]:
+    level, scaled = bucket.expected.level, bucket.scale
+    width = scaled.eps + BOUND_SDS * np.sqrt(scaled.variance) / np.abs(scaled.mean)
+    width = np.where(np.isfinite(width), width, np.nan)
+    most = np.where(bucket.traits.law == laws.BETA_BINOMIAL, 1.0, np.inf)
+    return np.maximum(level * (1.0 - width), 0.0), np.minimum(level * (1.0 + width), most)
