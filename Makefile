@@ -1,0 +1,56 @@
+# `make check` is everything that the build machine runs (.ci/run).
+
+PYTHON ?= $(firstword $(foreach p,python3 python3.14 python3.13 python3.12 python3.11,\
+	$(shell $(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(p))))
+BIN := .venv/bin
+LOCK := $(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-header
+
+# The packages that decide and compute without input or output: 95 % of their branches are tested.
+comma := ,
+empty :=
+PURE := model stats definitions ingest aggregate baseline guard diagnose alert core
+PURE_FILES := $(subst $(empty) $(empty),$(comma),$(PURE:%=monitor/%/*))
+
+.PHONY: check lint format types layers test coverage lock clean
+
+check: lint types layers test coverage
+
+# From nothing: a virtual environment with exactly what is locked. Remove .venv to build it anew.
+.venv:
+	@test -n "$(PYTHON)" || { echo "needs Python 3.11 or newer: install it, or give PYTHON=..."; exit 1; }
+	$(PYTHON) -m venv .venv
+	{ $(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt \
+	  && $(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e . ; } \
+	  || { rm -rf .venv; exit 1; }
+
+lint: .venv
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: .venv
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: .venv
+	$(BIN)/mypy
+
+layers: .venv
+	$(BIN)/lint-imports
+
+# Tests with real servers skip themselves where there are none; MONITOR_REQUIRE_SERVERS=1 forbids it.
+test: .venv
+	$(BIN)/pytest --cov --cov-report= --cov-fail-under=0
+
+coverage: .venv
+	@echo "== all packages, for information"
+	$(BIN)/coverage report --fail-under=0
+	@echo "== the pure packages, 95 % at least"
+	$(BIN)/coverage report --include='$(PURE_FILES)'
+
+# Needs uv in the virtual environment: .venv/bin/pip install uv
+lock:
+	$(LOCK) pyproject.toml -o requirements/runtime.txt
+	$(LOCK) pyproject.toml requirements/build.in --group dev -o requirements/dev.txt
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
