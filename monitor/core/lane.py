@@ -18,7 +18,7 @@ from monitor.diagnose import blamed_segments
 from monitor.guard import Guard
 from monitor.model.tick import Bools, Decision, Expectation, Ints, Reason, State
 from monitor.model.time import FOREVER, HOUR
-from monitor.stats.exact import round_significant
+from monitor.stats.exact import round_one, round_significant
 
 LN10 = float(np.log(10))
 
@@ -126,7 +126,7 @@ class Lane:
         )
         silent = [self._place(r) for r in family[quiet].tolist()]
         blamed = blamed_segments(row, decision, judged.expectation, judged.traits)
-        segments = [{**self._place(r), **figures} for r, figures in blamed]
+        segments = [{**self._place(r), **_rounded(figures)} for r, figures in blamed]
         return Context(segments=segments, silent=silent)
 
     def _place(self, row: int) -> dict[str, str]:
@@ -232,7 +232,6 @@ class Lane:
             "baseline": self.baseline.dump(),
             "guard": self.guard.dump(),
             "incidents": self.incidents.dump(),
-            "timezones": self.panel.series.timezones,
         }
 
     def _load(self, state: dict[str, Any]) -> None:
@@ -246,6 +245,10 @@ class Lane:
             self.baseline.clear(self.panel.gone)
             self.guard.clear(self.panel.gone)
         self._grow()
+
+
+def _rounded(figures: dict[str, float | None]) -> dict[str, float | None]:
+    return {name: None if v is None else round_one(v) for name, v in figures.items()}
 
 
 def _held(decision: Decision, parent: Ints) -> tuple[Bools, Ints]:
