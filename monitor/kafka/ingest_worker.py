@@ -1,0 +1,62 @@
+"""The role `ingest`: a group member that reads the source topic and writes frames."""
+
+import asyncio
+from dataclasses import dataclass
+
+from aiokafka import AIOKafkaConsumer
+
+from monitor.clock import Clock
+from monitor.kafka.broker import Broker, stop
+from monitor.kafka.ownership import Ownership
+from monitor.kafka.source_partition import SourcePartition, SourceTopic
+from monitor.kafka.topics import Topics
+from monitor.telemetry import Counters
+
+_POLL_MS = 200
+_BATCH = 5_000
+"""Events between two turns of the event loop: well under 200 ms of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestWorker:
+    """Runs source partitions.
+
+    Attributes:
+        source: the topic, and how an ingest is made.
+        instance: static member name, or None.
+    """
+
+    broker: Broker
+    topics: Topics
+    source: SourceTopic
+    clock: Clock
+    counters: Counters
+    instance: str | None = None
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Work until `stopping` is set; then flush every partition and leave the group."""
+        consumer = self.broker.consumer(group=self.source.group, instance=self.instance)
+        held = Ownership(consumer, lambda n: self._partition(n, consumer), role="ingest")
+        held.subscribe(self.source.name)
+        await self.broker.start(consumer)
+        try:
+            while not stopping.is_set():
+                await held.settle()
+                batches = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_BATCH)
+                for place, unit in held.open_units.items():
+                    await held.guarded(place, unit.step(batches.get(place, ())))
+            await held.close(graceful=True)
+        finally:
+            await held.close(graceful=False)
+            await stop(consumer)
+
+    def _partition(self, number: int, consumer: AIOKafkaConsumer) -> SourcePartition:
+        return SourcePartition(
+            number,
+            source=self.source,
+            broker=self.broker,
+            topics=self.topics,
+            consumer=consumer,
+            clock=self.clock,
+            counters=self.counters,
+        )

@@ -1,0 +1,297 @@
+"""One partition of the source topic: its cells, its watermark, its producer, its committed offset.
+
+A flush is one transaction: a frame for every shard, the dead letters, and the offset up to which the
+events are in them, with ingest's state in the offset's metadata. It is written beside the reading of
+what follows, one at a time and in order.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import msgspec
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
+
+from monitor.clock import Clock
+from monitor.errors import StateError
+from monitor.journal.records import dead_letter_record
+from monitor.kafka.broker import Broker, Outgoing, slices, stop, transact
+from monitor.kafka.framing import messages
+from monitor.kafka.topics import FRAMES, Topics
+from monitor.model.event import DeadLetter
+from monitor.model.frame import Frame
+from monitor.model.record import Stream
+from monitor.model.time import SECOND
+from monitor.telemetry import Counters
+
+FLUSH_SECONDS = 2.0
+FLUSH_CELLS = 50_000
+
+_STALE_US = 5 * SECOND
+"""A partition that was not polled for so long may hold more than its last known end says."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Flushed(Protocol):
+    """What ingest gives at a flush."""
+
+    @property
+    def frames(self) -> Mapping[int, Frame]:
+        """By shard."""
+
+    @property
+    def dead_letters(self) -> Sequence[DeadLetter]:
+        """What could not be used."""
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Lines by outcome."""
+
+    @property
+    def state(self) -> Any:
+        """What ingest needs to go on after this flush: small, JSON."""
+
+
+class Ingesting(Protocol):
+    """What a partition asks of ingest."""
+
+    @property
+    def cells(self) -> int:
+        """How many cells wait for a flush."""
+
+    @property
+    def watermark_us(self) -> int:
+        """Event time up to which the partition is complete."""
+
+    def add(self, position: int, payload: bytes, arrival_us: int) -> None:
+        """Take one message."""
+
+    def flush(self) -> Flushed:
+        """What was taken since the last flush."""
+
+    def idle(self, now_us: int) -> None:
+        """Note that the partition is silent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceTopic:
+    """What all partitions of the source have in common.
+
+    Attributes:
+        name: the topic.
+        group: the consumer group that keeps the offsets.
+        partitions: how many it has.
+        idle_timeout_us: a partition read to its end and silent for so long is idle.
+        ingest: makes the ingest of (partition, position, state).
+    """
+
+    name: str
+    group: str
+    partitions: int
+    idle_timeout_us: int
+    ingest: Callable[[int, int, Any], Ingesting]
+
+
+class SourcePartition:
+    """The owner of one partition of the source topic."""
+
+    def __init__(
+        self,
+        number: int,
+        *,
+        source: SourceTopic,
+        broker: Broker,
+        topics: Topics,
+        consumer: AIOKafkaConsumer,
+        clock: Clock,
+        counters: Counters,
+    ) -> None:
+        self.next_offset = 0
+        self.place = TopicPartition(source.name, number)
+        self._source = source
+        self._broker = broker
+        self._topics = topics
+        self._consumer = consumer
+        self._clock = clock
+        self._counters = counters
+        self._producer: AIOKafkaProducer | None = None
+        self._ingest: Ingesting | None = None
+        self._writing: asyncio.Task[None] | None = None
+        self._flushed_at = 0.0
+        self._flushed = (0, 0)
+        self._heard_us = 0
+
+    async def open(self) -> None:
+        """Fence the former owner, go on where the last flush ended, and say so in empty frames."""
+        number = self.place.partition
+        self._producer = self._broker.producer(f"{self._topics.prefix}-ingest-{number}")
+        await self._broker.start(self._producer)
+        offset, state = await self._committed()
+        first = (await self._consumer.beginning_offsets([self.place]))[self.place]
+        end = (await self._consumer.end_offsets([self.place]))[self.place]
+        if offset is not None and offset > end:
+            message = (
+                f"group {self._source.group!r} has read partition {number} of topic "
+                f"{self._source.name!r} up to {offset}, but it ends at {end}: was the topic "
+                "created again? Choose another source.kafka.group and journal.kafka.prefix"
+            )
+            raise StateError(message)
+        start = first if offset is None else offset
+        self.next_offset = max(start, first)
+        self._ingest = self._source.ingest(number, self.next_offset, state)
+        self._heard_us = self._clock()
+        self._begin_flush(chain_start=start)
+        await self._written()
+        self._counters.lost.inc(self.next_offset - start)
+
+    async def _committed(self) -> tuple[int | None, Any]:
+        async with self._broker.admin() as admin:
+            found = await admin.list_consumer_group_offsets(
+                self._source.group, partitions=[self.place]
+            )
+        committed = found.get(self.place)
+        if committed is None or committed.offset < 0:
+            return None, None
+        state = msgspec.json.decode(committed.metadata) if committed.metadata else None
+        return committed.offset, state
+
+    async def step(self, records: Sequence[Any]) -> None:
+        """Take a batch, perhaps empty; flush where it is time to.
+
+        Raises:
+            Exception: the partition must be opened again.
+        """
+        ingest = self._ingest
+        assert ingest is not None, "step() of a partition that is not open"  # noqa: S101
+        now_us = self._clock()
+        fresh = [r for r in records if r.offset >= self.next_offset]
+        if fresh:
+            await self._refuse_lost(fresh[0].offset)
+            for record in fresh:
+                ingest.add(record.offset, record.value or b"", now_us)
+            self.next_offset = fresh[-1].offset + 1
+            self._heard_us = now_us
+        elif await self._is_idle(now_us):
+            ingest.idle(now_us)
+        if self._writing is not None and self._writing.done():
+            await self._written()
+        if self._is_due(ingest):
+            await self._written()
+            self._begin_flush()
+
+    async def _refuse_lost(self, offset: int) -> None:
+        """Where offsets are missing, ask whether retention has overtaken the reading."""
+        if offset > self.next_offset:
+            first = (await self._consumer.beginning_offsets([self.place]))[self.place]
+            if first > self.next_offset:
+                message = f"events from {self.next_offset} to {first} were removed unread"
+                raise StateError(message)
+
+    async def _is_idle(self, now_us: int) -> bool:
+        """Whether it was read to its end, which is known by now, and has been silent."""
+        end = self._consumer.last_stable_offset(self.place)
+        polled_ms = self._consumer.last_poll_timestamp(self.place)
+        if end is None or polled_ms is None or now_us - polled_ms * 1000 > _STALE_US:
+            self._heard_us = now_us  # what may have come meanwhile is not known
+            return False
+        if now_us - self._heard_us < self._source.idle_timeout_us:
+            return False
+        # The consumer passes markers of transactions and aborted records without a record.
+        return bool(await self._consumer.position(self.place) >= end)
+
+    def _is_due(self, ingest: Ingesting) -> bool:
+        if ingest.cells >= FLUSH_CELLS:
+            return True
+        since = asyncio.get_running_loop().time() - self._flushed_at
+        return since >= FLUSH_SECONDS and self._flushed != (self.next_offset, ingest.watermark_us)
+
+    def _begin_flush(self, *, chain_start: int | None = None) -> None:
+        """Take the cells now, write them in a task."""
+        assert self._ingest is not None  # noqa: S101
+        flush = self._ingest.flush()
+        outgoing = list(self._outgoing(flush, chain_start))
+        state = msgspec.json.encode(flush.state).decode()
+        self._flushed_at = asyncio.get_running_loop().time()
+        self._flushed = (self.next_offset, self._ingest.watermark_us)
+        self._writing = asyncio.create_task(
+            self._write(outgoing, OffsetAndMetadata(self.next_offset, state), flush)
+        )
+
+    def _outgoing(self, flush: Flushed, chain_start: int | None) -> Iterator[Outgoing]:
+        topic = self._topics.name(FRAMES)
+        for shard, frame in flush.frames.items():
+            for value, headers in messages(_chained(frame, chain_start)):
+                yield Outgoing(
+                    topic=topic, partition=shard, key=b"%d" % shard, value=value, headers=headers
+                )
+        for letter in flush.dead_letters:
+            yield from self._dead_letter(letter)
+
+    def _dead_letter(self, letter: DeadLetter) -> Iterator[Outgoing]:
+        record = dead_letter_record(letter)
+        pieces = list(slices(record.value or b""))
+        for part, piece in enumerate(pieces):
+            yield Outgoing(
+                topic=self._topics.name(Stream.DEAD_LETTERS),
+                partition=self.place.partition % self._topics.shards,
+                key=record.key.encode(),
+                value=piece,
+                headers=[("part", b"%d" % part), ("parts", b"%d" % len(pieces))],
+            )
+
+    async def _write(
+        self, outgoing: Sequence[Outgoing], offset: OffsetAndMetadata, flush: Flushed
+    ) -> None:
+        assert self._producer is not None  # noqa: S101
+        await transact(
+            self._producer, outgoing, group=self._source.group, offsets={self.place: offset}
+        )
+        self._count(flush)
+
+    async def _written(self) -> None:
+        """Wait for the flush under way; raises what it met."""
+        if self._writing is not None:
+            writing, self._writing = self._writing, None
+            await writing
+
+    def _count(self, flush: Flushed) -> None:
+        counts, counters = flush.counts, self._counters
+        name = str(self.place.partition)
+        for outcome in ("accepted", "dead_lettered"):
+            counters.events.labels(outcome).inc(counts.get(outcome, 0))
+        counters.late.inc(counts.get("late", 0))
+        for letter in flush.dead_letters:
+            counters.dead_letters.labels(letter.reason.value).inc()
+        if self._ingest is not None:
+            counters.watermark.labels(name).set(max(self._ingest.watermark_us, 0) / SECOND)
+        if self.place in self._consumer.assignment():
+            end = self._consumer.highwater(self.place) or self.next_offset
+            counters.lag.labels(name).set(max(end - self.next_offset, 0))
+
+    async def close(self, *, graceful: bool) -> None:
+        """Stop; a graceful one flushes what is in memory."""
+        try:
+            if graceful and self._ingest is not None:
+                await self._written()
+                self._begin_flush()
+                await self._written()
+        finally:
+            if self._writing is not None:
+                self._writing.cancel()
+                with contextlib.suppress(asyncio.CancelledError, Exception):
+                    await self._writing
+            if self._producer is not None:
+                await stop(self._producer)
+            self._producer = self._ingest = self._writing = None
+
+
+def _chained(frame: Frame, start: int | None) -> Frame:
+    """The first frame after a loss takes the chain up where it stood, and says how much is lost."""
+    if start is None or start >= frame.start:
+        return frame
+    return msgspec.structs.replace(frame, start=start, lost=frame.start - start)
