@@ -16,7 +16,7 @@ _MILLISECONDS_FROM: Final = 1e11
 """Numbers of this magnitude or more are milliseconds, smaller ones seconds (INTERFACES.md)."""
 _BEYOND_ANY_CLOCK: Final = 1e16
 """Milliseconds: some 300,000 years; larger numbers need no exact conversion."""
-_OLDEST: Final = from_datetime(datetime(2, 1, 1, tzinfo=UTC))
+OLDEST: Final = from_datetime(datetime(2, 1, 1, tzinfo=UTC))
 """Buckets of local days and weeks that hold earlier times would begin before the year 1."""
 _SHOWN: Final = 80
 """Characters of a faulty value that a dead letter's detail shows."""
@@ -61,7 +61,7 @@ def time_us(value: Any) -> int:
         time = from_number(value)
     else:
         raise Fault(Reject.BAD_TIME, f"time: {shown(value)} is neither text nor a number")
-    if time < _OLDEST:
+    if time < OLDEST:
         raise Fault(Reject.BAD_TIME, f"time: {shown(value)} is before the year 2")
     return time
 

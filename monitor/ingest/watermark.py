@@ -1,5 +1,6 @@
 """How far a source has come in event time, and why one wrong clock does not close a day of buckets."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from monitor.model.time import HOUR, NEVER
@@ -88,7 +89,7 @@ class Watermark:
             "candidates": self.candidates,
         }
 
-    def load(self, state: dict[str, Any]) -> None:
+    def load(self, state: Mapping[str, Any]) -> None:
         """Take over what `dump` gave."""
         self.newest_us = state["newest"]
         self.seen_us = state["seen"]

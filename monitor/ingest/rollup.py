@@ -1,0 +1,210 @@
+"""Cells to `Deltas`: one pass per event name, set of groupings and calendar, shared by metrics."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.definitions.plan import Measure, MetricPlan
+from monitor.ingest import sums
+from monitor.ingest.cells import Block
+from monitor.ingest.combos import Combos
+from monitor.ingest.series import Projections
+from monitor.ingest.shape import Selector, Shape, selector_of
+from monitor.ingest.slots import Rows
+from monitor.model.frame import Deltas
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Groupings = tuple[tuple[str, ...], ...]
+
+_DENSE: int = 8
+"""Row keys are counted in a table of all possible ones up to so many times the cells."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """The cells of one event name, once for every series they belong to, sorted into rows.
+
+    Attributes:
+        keys: the distinct (row of the calendar, series) numbers, sorted. int64[u]
+        row: by entry, which of `keys`. int64[e]
+        cell: by entry, the cell. int64[e]
+    """
+
+    keys: Ints
+    row: Ints
+    cell: Ints
+
+
+class Rollup:
+    """Rolls one flush up. Made anew for every flush; `projections` outlives it.
+
+    Args:
+        shapes: by event name.
+        combos: by event name, what the numbers in its block mean.
+        blocks: the cells by event name; names without cells are not in it.
+        rows: by calendar (its index), the rows of the slots.
+        projections: which series the combos belong to.
+    """
+
+    def __init__(
+        self,
+        *,
+        shapes: Mapping[str, Shape],
+        combos: Mapping[str, Combos],
+        blocks: Mapping[str, Block],
+        rows: Sequence[Rows],
+        projections: Projections,
+    ) -> None:
+        self._shapes = shapes
+        self._blocks = blocks
+        self._rows = rows
+        self._projections = projections
+        for event in blocks:
+            projections.extend(event, shapes[event].dimensions, combos[event].labels)
+        self._holds = {
+            event: combos[event].matrix()[block.combo] for event, block in blocks.items()
+        }
+        self._spreads: dict[tuple[str, Groupings, int], Spread] = {}
+        self._counts: dict[tuple[str, Groupings, int, Selector], Floats] = {}
+        self._levels: dict[tuple[str, str], list[Floats]] = {}
+
+    def deltas(self, metric: MetricPlan, calendar: int) -> Deltas | None:
+        """What a metric's measures grew by; None where nothing concerns it.
+
+        Args:
+            metric: the metric.
+            calendar: the index of its calendar.
+        """
+        measures = [
+            (place, measure)
+            for place, measure in enumerate(metric.measures)
+            if measure.event in self._blocks
+        ]
+        if not measures:
+            return None
+        groupings = metric.groupings
+        keys = self._keys(measures, groupings, calendar)
+        high = np.zeros((keys.size, len(metric.measures)))
+        low = np.zeros_like(high)
+        present = np.zeros(keys.size, np.bool_)
+        for place, measure in measures:
+            own = self._spread(measure.event, groupings, calendar).keys
+            at = slice(None) if own is keys else np.searchsorted(keys, own)
+            count = self._count(measure, groupings, calendar)
+            present[at] |= count > 0
+            if measure.value is None:
+                high[at, place] = count
+            else:
+                high[at, place], low[at, place] = self._sum(measure, groupings, calendar)
+        return self._columns(metric, calendar, keys[present], high[present], low[present])
+
+    def _keys(
+        self, measures: list[tuple[int, Measure]], groupings: Groupings, calendar: int
+    ) -> Ints:
+        events = sorted({measure.event for _, measure in measures})
+        keys = [self._spread(event, groupings, calendar).keys for event in events]
+        return keys[0] if len(keys) == 1 else np.unique(np.concatenate(keys))
+
+    def _columns(
+        self, metric: MetricPlan, calendar: int, keys: Ints, high: Floats, low: Floats
+    ) -> Deltas | None:
+        if not keys.size:
+            return None
+        index = self._projections.index(metric.groupings)
+        row, series = np.divmod(keys, index.size)
+        used, number = np.unique(series, return_inverse=True)
+        rows = self._rows[calendar]
+        return Deltas(
+            metric=metric.name,
+            formula=metric.formula,
+            groups=index.group[used].astype(np.int16),
+            segments=[index.segments[one] for one in used.tolist()],
+            late=rows.late[row],
+            bucket=rows.bucket[row],
+            series=number.astype(np.int32),
+            hi=high,
+            lo=low,
+        )
+
+    def _count(self, measure: Measure, groupings: Groupings, calendar: int) -> Floats:
+        """Events of a measure's selector, by key of its event's spread; exact below 2^53."""
+        selector = selector_of(measure)
+        known = self._counts.get((measure.event, groupings, calendar, selector))
+        if known is None:
+            spread = self._spread(measure.event, groupings, calendar)
+            weights = self._blocks[measure.event].count * self._chosen(measure)
+            known = _totals(spread.row, weights[spread.cell], spread.keys.size)
+            self._counts[measure.event, groupings, calendar, selector] = known
+        return known
+
+    def _sum(self, measure: Measure, groupings: Groupings, calendar: int) -> tuple[Floats, Floats]:
+        """The sum of a measure's values, by key of its event's spread, as (hi, lo)."""
+        spread = self._spread(measure.event, groupings, calendar)
+        chosen, size = self._chosen(measure), spread.keys.size
+        parts = [
+            _totals(spread.row, (part * chosen)[spread.cell], size)
+            for part in self._cell_levels(measure)
+        ]
+        return sums.pair(parts, size)
+
+    def _cell_levels(self, measure: Measure) -> list[Floats]:
+        """By level of `sums.levels`, the sum of a value by cell."""
+        event, field = measure.event, measure.value or ""
+        known = self._levels.get((event, field))
+        if known is None:
+            cells, numbers = self._blocks[event].values[field]
+            size = self._blocks[event].count.size
+            known = [_totals(cells, part, size) for part in sums.levels(numbers)]
+            self._levels[event, field] = known
+        return known
+
+    def _chosen(self, measure: Measure) -> NDArray[np.bool_]:
+        """By cell, whether the measure takes its events."""
+        selectors = self._shapes[measure.event].selectors
+        return self._holds[measure.event][:, selectors.index(selector_of(measure))]
+
+    def _spread(self, event: str, groupings: Groupings, calendar: int) -> Spread:
+        known = self._spreads.get((event, groupings, calendar))
+        if known is None:
+            known = self._spreads[event, groupings, calendar] = self._make(
+                event, groupings, calendar
+            )
+        return known
+
+    def _make(self, event: str, groupings: Groupings, calendar: int) -> Spread:
+        block, rows = self._blocks[event], self._rows[calendar]
+        index = self._projections.index(groupings)
+        row = rows.row[block.slot]
+        keys, cells = [], []
+        for series in self._projections.series(event, groupings):
+            column = series[block.combo]
+            cell = np.flatnonzero((column >= 0) & (row >= 0))
+            keys.append(row[cell] * index.size + column[cell])
+            cells.append(cell)
+        unique, inverse = _number(np.concatenate(keys), rows.late.size * index.size)
+        return Spread(keys=unique, row=inverse, cell=np.concatenate(cells))
+
+
+def _totals(places: Ints, weights: Floats | Ints, size: int) -> Floats:
+    """The sum of the weights at each place."""
+    return np.asarray(np.bincount(places, weights, size), np.float64)
+
+
+def _number(keys: Ints, possible: int) -> tuple[Ints, Ints]:
+    """The distinct keys, sorted, and by entry which of them it is.
+
+    Args:
+        keys: from 0 on.
+        possible: how many different ones there could be.
+    """
+    if possible > _DENSE * keys.size:
+        unique, inverse = np.unique(keys, return_inverse=True)
+        return unique, inverse
+    present = np.zeros(possible, np.bool_)
+    present[keys] = True
+    unique = np.flatnonzero(present)
+    place = np.cumsum(present) - 1
+    return unique, place[keys]
