@@ -52,10 +52,19 @@ def configure(
         without_payloads,
     ]
     plain = bool(environment().get("NO_COLOR")) if no_color is None else no_color
+    # Tracebacks without local variables: those may hold payloads.
+    traces = structlog.processors.ExceptionRenderer(
+        structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+    )
     last: list[Processor] = (
-        [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        [traces, structlog.processors.JSONRenderer()]
         if as_json
-        else [structlog.dev.ConsoleRenderer(colors=out.isatty() and not plain)]
+        else [
+            structlog.dev.ConsoleRenderer(
+                colors=out.isatty() and not plain,
+                exception_formatter=structlog.dev.plain_traceback,
+            )
+        ]
     )
     structlog.configure(
         processors=[*shared, *last],

@@ -88,15 +88,28 @@ def test_payloads_do_not_reach_the_log() -> None:
     assert json.loads(out.getvalue())["payload"] == "<25 bytes>"
 
 
-def test_an_exception_is_one_line_of_json() -> None:
-    out = io.StringIO()
-    configure(stream=out)
+def fail(payload: bytes) -> None:
     try:
-        _ = 1 / 0
+        _ = 1 / len(payload[:0])
     except ZeroDivisionError:
         structlog.get_logger().exception("core.failed")
+
+
+def test_an_exception_is_one_line_of_json_without_the_values_of_variables() -> None:
+    out = io.StringIO()
+    configure(stream=out)
+    fail(b"a@example.com")
     line = json.loads(out.getvalue())
     assert line["exception"][0]["exc_type"] == "ZeroDivisionError"
+    assert "example.com" not in out.getvalue()
+
+
+def test_an_exception_on_a_terminal_shows_no_values_either() -> None:
+    out = Terminal()
+    configure(stream=out)
+    fail(b"a@example.com")
+    assert "ZeroDivisionError" in out.getvalue()
+    assert "example.com" not in out.getvalue()
 
 
 def test_counters_begin_at_zero_with_the_documented_names() -> None:

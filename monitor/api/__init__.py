@@ -1,0 +1,1 @@
+"""HTTP: JSON routes, probes, `/metrics` and the status page."""
