@@ -11,6 +11,7 @@ empty :=
 PURE := model stats definitions ingest aggregate baseline guard diagnose alert core
 PURE_FILES := $(subst $(empty) $(empty),$(comma),$(PURE:%=monitor/%/*))
 
+.NOTPARALLEL:
 .PHONY: check lint format types layers test coverage lock clean
 
 check: lint types layers test coverage

@@ -13,7 +13,7 @@ import click
 from monitor.definitions.mistake import did_you_mean
 from monitor.errors import MonitorError
 
-VERBS = ("init", "check", "schema")
+VERBS = ("init", "check", "schema", "replay")
 """Every verb, in the order of `--help`; the file is `monitor/cli/VERB.py`."""
 
 _INTERRUPTED = 130
@@ -70,6 +70,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except MonitorError as error:
         click.echo(str(error), err=True)
         return error.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return _WRONG_USAGE
     except click.ClickException as error:
         click.echo(f"monitor: {error.format_message()}", err=True)
         return _WRONG_USAGE

@@ -26,7 +26,10 @@ _ROUND = 10
 @config_option
 @json_option
 def command(config: Path, *, as_json: bool) -> None:
-    """Validate the configuration; every mistake at once, as FILE:LINE: MESSAGE."""
+    """Validate the configuration.
+
+    Every mistake at once, each as FILE:LINE: MESSAGE on standard error; then the exit code is 2.
+    """
     try:
         configuration = load(config, environment=environment())
     except MistakesError as error:

@@ -13,7 +13,10 @@ _FILES = {"monitor.yaml": "monitor.yaml", "metrics.yaml": "metrics/shop.yaml"}
 @click.command(name="init")
 @click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
 def command(folder: Path) -> None:
-    """Write a commented starter configuration into DIR; nothing is overwritten."""
+    """Write a commented starter configuration.
+
+    Into DIR; nothing there is overwritten.
+    """
     targets = {source: folder / name for source, name in _FILES.items()}
     there = [str(path) for path in targets.values() if path.exists()]
     if there:

@@ -33,6 +33,12 @@ class Configuration:
     written: Mapping[str, Mapping[str, Any]]
     warnings: tuple[Mistake, ...]
 
+    @property
+    def fields(self) -> dict[str, str]:
+        """Paths of a custom envelope, by field, where they are given; empty for the default one."""
+        fields = self.settings.source.fields
+        return fields.model_dump(exclude_unset=True) if fields else {}
+
 
 def load(folder: FilePath, *, environment: Mapping[str, str]) -> Configuration:
     """The configuration in a folder; raises `MistakesError` (a `ConfigError`) with every mistake.
@@ -46,10 +52,6 @@ def load(folder: FilePath, *, environment: Mapping[str, str]) -> Configuration:
     service = read_service(folder, environment, mistakes)
     entries = read_metrics(folder, mistakes)
     mistakes += _relations(entries)
-    if not entries and not mistakes:
-        mistakes.append(
-            whole(folder / "metrics", "no metric is defined; `monitor init` shows some")
-        )
     if mistakes or service.settings is None:
         raise MistakesError(mistakes)
     entries.sort(key=lambda entry: entry.metric.name)

@@ -1,5 +1,6 @@
 """Selectors: which events count. `where` becomes tests in one normal form as it is read."""
 
+import math
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -25,7 +26,7 @@ def scalar_text(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    if isinstance(value, int | float):
+    if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
         return str(value)
     message = f"{shown(value)} is not a text, number or boolean"
     raise fault(message)
@@ -47,10 +48,10 @@ def _prefix(value: object) -> tuple[str, ...]:
 
 
 def _bound(value: object) -> tuple[float, ...]:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        message = f"has the bound {shown(value)}, which is not a number"
-        raise fault(message)
-    return (float(value),)
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        return (float(value),)
+    message = f"has the bound {shown(value)}, which is not a number"
+    raise fault(message)
 
 
 _PARSERS: dict[str, tuple[str, Callable[[object], tuple[str | float, ...]]]] = {

@@ -61,6 +61,11 @@ def test_wrong_usage_is_one_line(
     assert all(part in err for part in told)
 
 
+def test_without_a_command_there_is_help(capfd: pytest.CaptureFixture[str]) -> None:
+    assert cli.run([]) == 2
+    assert capfd.readouterr().err.startswith("Usage: monitor")
+
+
 def test_an_unlike_command_gets_the_list(capfd: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["xyz"]) == 2
     assert f"known are {', '.join(cli.VERBS)}" in capfd.readouterr().err

@@ -106,6 +106,11 @@ class TestEveryKeyIsKept:
         assert shown.kafka_journal == bare.kafka_journal == KafkaJournal()
         assert (shown.allowed_lateness, shown.restatement_window) == (30 * SECOND, 2 * DAY)
 
+    def test_only_the_paths_that_are_given(self, loaded: Loader) -> None:
+        custom = "source: {synthetic: , fields: {name: type, actor: user.id}}"
+        assert loaded(ORDERS, custom).fields == {"name": "type", "actor": "user.id"}
+        assert loaded(ORDERS).fields == {}
+
     def test_defaults_of_a_metric(self, loaded: Loader) -> None:
         metric = loaded(ORDERS).metrics[0]
         assert isinstance(metric, Count)
