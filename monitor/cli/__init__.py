@@ -70,11 +70,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except MonitorError as error:
         click.echo(str(error), err=True)
         return error.exit_code
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
-        return _WRONG_USAGE
     except click.ClickException as error:
-        click.echo(f"monitor: {error.format_message()}", err=True)
+        is_help = isinstance(error, click.exceptions.NoArgsIsHelpError)
+        click.echo(f"{'' if is_help else 'monitor: '}{error.format_message()}", err=True)
         return _WRONG_USAGE
     except (KeyboardInterrupt, click.Abort):
         return _INTERRUPTED
