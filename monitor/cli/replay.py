@@ -1,94 +1,161 @@
 """`monitor replay`: own history through the same pipeline, to files."""
 
 import os
-import sys
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import click
-import msgspec
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    DownloadColumn,
     Progress,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
-    TransferSpeedColumn,
 )
 from rich.table import Table
 
+from monitor.cli.options import config_option, console, json_option, print_json
 from monitor.clock import wall_clock
 from monitor.definitions import compile_plan, load
+from monitor.definitions.plan import Plan
 from monitor.embedded.outputs import Buckets, FileOutputs
 from monitor.embedded.replay import Replay, reasons_in_words
-from monitor.ingest.files import open_files
+from monitor.errors import ConfigError
+from monitor.ingest.files import LineFile, open_files
 
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@click.option("--config", "config_dir", type=Path, default=Path("config"), show_default=True)
-@click.option("--out", type=Path, required=True, help="Folder for the files that are written.")
+@config_option
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="Folder for alerts, buckets, dead letters and the summary.",
+)
 @click.option(
     "--buckets",
     type=click.Choice([b.value for b in Buckets]),
     default=Buckets.ALL.value,
     show_default=True,
-    help="Which buckets are written: every series, the wholes only, none.",
+    help="Which buckets are written: of every series, of the wholes only, none.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-def command(files: tuple[str, ...], config_dir: Path, out: Path, buckets: str, as_json: bool) -> None:
-    """Run history through the pipeline at full speed.
+@json_option
+def command(files: tuple[str, ...], config: Path, out: Path, buckets: str, as_json: bool) -> None:
+    """Run history through the pipeline, at full speed.
 
-    FILE is NDJSON, plain, .gz or .zst; `-` reads standard input. Every file is a source of its own.
+    FILE is NDJSON, plain, .gz or .zst; `-` reads standard input. Every file is a source of its own:
+    the one whose watermark is lowest is read next.
     """
-    console = Console(stderr=True)
-    configuration = load(config_dir, environment=os.environ)
-    plan, unserved = compile_plan(configuration)
-    for name in unserved:
-        console.print(f"warning: metric '{name}' is of a kind that is not served yet; left out")
+    configuration = load(config, environment=os.environ)
+    plan = compile_plan(configuration, shards=1)
+    _tell_unserved(plan, config)
     inputs = open_files(files)
     outputs = FileOutputs(
         out, buckets=Buckets(buckets), restatement_window_us=plan.restatement_window_us
     )
     began = perf_counter()
-    with outputs, _progress(console) as progress:
-        total = sum(file.size or 0 for file in inputs)
-        task = progress.add_task("reading", total=total or None)
+    with outputs, _Watch(inputs) as watch:
         run = Replay(
             inputs,
             plan=plan,
-            fields=configuration.fields,
+            fields=configuration.fields or None,
             clock=wall_clock,
             sink=outputs,
-            progress=lambda n: progress.advance(task, n),
+            progress=watch.advance,
         )
         run.run()
         summary = run.totals.summary(perf_counter() - began, run.folded())
         outputs.finish(summary)
+    _warn(inputs, summary)
+    if as_json:
+        print_json(summary)
+    else:
+        console().print(_table(summary, out))
+
+
+def _tell_unserved(plan: Plan, config: Path) -> None:
+    for name in plan.unserved:
+        click.echo(
+            f"warning: metric '{name}' is of a kind that is not served yet; left out", err=True
+        )
+    if not plan.metrics:
+        message = (
+            f"{config}: no metric of a kind that is served (count, sum, mean, ratio): "
+            "add one, see `monitor init`"
+        )
+        raise ConfigError(message)
+
+
+def _warn(inputs: list[LineFile], summary: dict[str, Any]) -> None:
     for file in inputs:
         for warning in file.warnings:
-            console.print(f"warning: {warning}")
-    if as_json:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(summary), indent=2).decode() + "\n")
-    else:
-        Console().print(_table(summary, out))
+            click.echo(f"warning: {warning}", err=True)
+    events = summary["events"]
+    if events["dead_lettered"]:
+        click.echo(
+            f"warning: {events['dead_lettered']:,} of {events['read']:,} lines could not be used "
+            f"({reasons_in_words(summary['dead_letters'])}); see dead_letters.ndjson",
+            err=True,
+        )
+    elif not events["read"]:
+        click.echo("warning: there was not one event in the input", err=True)
 
 
-def _progress(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-        transient=True,
+class _Watch:
+    """Progress on a terminal: bytes, events a second, time left. Nothing is shown elsewhere."""
+
+    def __init__(self, inputs: list[LineFile]) -> None:
+        sizes = [file.size for file in inputs]
+        total = None if None in sizes else sum(size or 0 for size in sizes)
+        self._events = 0
+        self._began = perf_counter()
+        stderr = Console(stderr=True)
+        self._bar = Progress(
+            TextColumn("replay"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TextColumn("{task.fields[rate]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=stderr,
+            disable=not stderr.is_terminal,
+            transient=True,
+        )
+        self._task: TaskID = self._bar.add_task("replay", total=total, rate="")
+
+    def __enter__(self) -> "_Watch":
+        self._bar.start()
+        return self
+
+    def advance(self, read: int, events: int) -> None:
+        """Bytes and events read since the last call."""
+        self._events += events
+        rate = self._events / max(perf_counter() - self._began, 1e-9)
+        self._bar.update(self._task, advance=read, rate=f"{rate:,.0f} events/s")
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+
+def _table(summary: dict[str, Any], out: Path) -> Table:
+    events, alerts, span = summary["events"], summary["alerts"], summary["span"]
+    table = Table(show_header=False, box=None)
+    table.add_row("events", f"{events['read']:,} read, {events['accepted']:,} accepted")
+    table.add_row("", f"{events['late']:,} late, {events['dead_lettered']:,} dead letters")
+    if events["folded"]:
+        table.add_row("", f"{events['folded']:,} folded to `other`")
+    if span["first"]:
+        table.add_row("span", f"{span['first']} to {span['last']}")
+    table.add_row("buckets", f"{summary['buckets']:,} of {summary['series']:,} series")
+    table.add_row("alerts", f"{alerts['fired']:,} fired, {alerts['resolved']:,} resolved")
+    table.add_row(
+        "speed", f"{summary['seconds']:,.1f} s, {summary['events_per_second']:,} events/s"
     )
-
-
-def _table(summary: dict[str, object], out: Path) -> Table:
-    return Table()
+    table.add_row("written", str(out))
+    return table

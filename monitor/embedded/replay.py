@@ -96,7 +96,7 @@ class Replay:
         fields: the custom envelope, or None for the default one.
         clock: the wall clock, against which events of the future are judged.
         sink: where the findings go.
-        progress: called with the bytes read since the last call.
+        progress: called with the bytes and the lines read since the last call.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class Replay:
         fields: Fields | None,
         clock: Clock,
         sink: Sink,
-        progress: Callable[[int], None] = lambda _: None,
+        progress: Callable[[int, int], None] = lambda _bytes, _lines: None,
     ) -> None:
         self.machine = Machine(plan)
         self.totals = Totals()
@@ -144,7 +144,7 @@ class Replay:
             self._sink.dead_letters(flush.dead_letters)
         for frame in flush.frames.values():
             self._decided(self.machine.apply(frame))
-        self._progress(file.bytes_read - before)
+        self._progress(file.bytes_read - before, len(lines))
 
     def _decided(self, effects: list[Effect]) -> None:
         self.totals.decided(effects)
