@@ -1,9 +1,9 @@
 """The loop that keeps Alertmanager informed: every firing incident again and again, as Prometheus does.
 
 Nothing hangs on one message: a post that fails is tried again for ever, with pauses, and whatever an
-Alertmanager forgets in a restart it is told anew. Nothing is remembered on disk either. What is
-already over when the loop starts is no news; what ends while it runs is posted as resolved a few
-times. An incident that began and ended between two looks, as when a backlog is worked off, is shown
+Alertmanager forgets in a restart it is told anew. The journal's view remembers up to which change all
+was told, so that a restart loses nothing; what is already over when the loop meets a new view is no
+news. The end of an incident is posted a few times. One that began and ended between two looks, as when a backlog is worked off, is shown
 as firing for a while first: Alertmanager notifies nobody of an alert that it first meets as resolved.
 """
 
@@ -54,11 +54,20 @@ class View(Protocol):
         """Incidents that changed after that point, oldest change first, and the point reached."""
         ...
 
+    def told(self) -> int | None:
+        """Up to which point Alertmanager was told of all changes; None where never."""
+        ...
+
+    def set_told(self, sequence: int) -> None:
+        """Remember that point."""
+        ...
+
 
 class AlertmanagerPusher:
     """Keeps one Alertmanager informed until it is cancelled.
 
-    Start it when the journal's view has caught up with its log: what is over by then is not posted.
+    Where the view is new, start it when that has caught up with its log: what is over by then is not
+    posted.
 
     Args:
         url: address of Alertmanager.
@@ -92,6 +101,7 @@ class AlertmanagerPusher:
         self._look_seconds = look_seconds
         self._slots: dict[_Key, Slot] = {}
         self._sequence: int | None = None
+        self._told_sequence: int | None = None
         self._pause_until_us = 0
         self._pause_seconds = 0.0
         self._news = asyncio.Event()
@@ -117,14 +127,13 @@ class AlertmanagerPusher:
 
     async def step(self) -> None:
         """Look once, and post what is due."""
-        await self._look()
+        sequence = await self._look()
         now_us = self._clock()
-        if now_us < self._pause_until_us:
-            return
-        due = [key for key, slot in self._slots.items() if slot.due_us <= now_us]
-        for first in range(0, len(due), BATCH):
-            if not await self._post(due[first : first + BATCH], now_us):
-                return
+        if now_us >= self._pause_until_us:
+            await self._post_due(now_us)
+        if sequence != self._told_sequence and all(slot.is_told for slot in self._slots.values()):
+            await asyncio.to_thread(self._view.set_told, sequence)
+            self._told_sequence = sequence
 
     async def close(self) -> None:
         """Close the connections; `run` does so itself."""
@@ -137,15 +146,25 @@ class AlertmanagerPusher:
             # A fault of the reading must not silence all later alerts; the next look may succeed.
             _log.exception("alertmanager.step_failed")
 
-    async def _look(self) -> None:
-        starting = self._sequence is None
-        changed, self._sequence = await asyncio.to_thread(
-            self._view.alerts_after, self._sequence or 0
-        )
+    async def _look(self) -> int:
+        if self._sequence is None:
+            changed, sequence = await asyncio.to_thread(self._first_look)
+        else:
+            changed, sequence = await asyncio.to_thread(self._view.alerts_after, self._sequence)
         for incident in changed:
-            over = incident.state is IncidentState.RESOLVED
-            if incident.state is not IncidentState.PENDING and not (starting and over):
+            if incident.state is not IncidentState.PENDING:
                 self._take(incident)
+        self._sequence = sequence
+        return sequence
+
+    def _first_look(self) -> tuple[list[Incident], int]:
+        """What fires, whether or not it was told before, and what has ended untold."""
+        known, sequence = self._view.alerts_after(0)
+        self._told_sequence = self._view.told()
+        told = sequence if self._told_sequence is None else self._told_sequence
+        news = {incident.alert_id for incident in self._view.alerts_after(told)[0]}
+        over = IncidentState.RESOLVED
+        return [a for a in known if a.state is not over or a.alert_id in news], sequence
 
     def _take(self, incident: Incident) -> None:
         key = frozenset((name, value) for name, value in incident.labels.items() if value)
@@ -155,6 +174,12 @@ class AlertmanagerPusher:
             slot.update(incident, now_us, self._pace)
         elif slot is None or slot.yields_to(incident):
             self._slots[key] = Slot(incident, now_us)
+
+    async def _post_due(self, now_us: int) -> None:
+        due = [key for key, slot in self._slots.items() if slot.due_us <= now_us]
+        for first in range(0, len(due), BATCH):
+            if not await self._post(due[first : first + BATCH], now_us):
+                return
 
     async def _post(self, keys: list[_Key], now_us: int) -> bool:
         """Post these; False where they must be posted again."""

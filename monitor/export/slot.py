@@ -41,6 +41,11 @@ class Slot:
         return self.incident.state is IncidentState.RESOLVED
 
     @property
+    def is_told(self) -> bool:
+        """Whether Alertmanager knows how the incident stands."""
+        return self.shown_us is not None and (not self.is_over or self.ends_told > 0)
+
+    @property
     def is_done(self) -> bool:
         """Whether there is nothing left to tell."""
         return self.ends_told >= RESOLVED_POSTS

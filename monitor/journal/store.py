@@ -122,6 +122,18 @@ class Store:
         rows = self._read(query, (sequence,))
         return [_incidents.decode(body) for body, _ in rows], rows[-1][1] if rows else sequence
 
+    def told(self) -> int | None:
+        """The point of `alerts_after` up to which Alertmanager was told of all; None where never."""
+        rows = self._read("SELECT value FROM meta WHERE key = 'told'")
+        return int(rows[0][0]) if rows else None
+
+    def set_told(self, sequence: int) -> None:
+        """Remember that point."""
+        with self._lock, guarded(self.path), transaction(self._connection):
+            self._connection.execute(
+                "INSERT OR REPLACE INTO meta VALUES ('told', ?)", (str(sequence),)
+            )
+
     def alert(self, alert_id: str) -> Incident | None:
         """One incident, if it is known."""
         rows = self._read("SELECT body FROM alerts WHERE alert_id = ?", (alert_id,))

@@ -158,9 +158,19 @@ class Journal:
 
     def __init__(self) -> None:
         self.changes: list[Incident] = []
+        self.told_until: int | None = None
+
+    def told(self) -> int | None:
+        return self.told_until
+
+    def set_told(self, sequence: int) -> None:
+        self.told_until = sequence
 
     def alerts_after(self, sequence: int) -> tuple[list[Incident], int]:
-        return self.changes[sequence:], len(self.changes)
+        """As in the store, an incident stands where it changed last, and only once."""
+        newest = {a.alert_id: i for i, a in enumerate(self.changes)}
+        news = [a for i, a in enumerate(self.changes) if newest[a.alert_id] == i >= sequence]
+        return news, len(self.changes)
 
 
 class Watch:
@@ -170,10 +180,22 @@ class Watch:
         self.now = NOW
         self.journal = Journal()
         self.receiver = receiver
+        self.url = url
+        self.changes = changes
+        self.start()
+
+    def start(self) -> None:
+        """A new process over the same journal."""
         self.registry = CollectorRegistry()
+        counters = Counters(self.registry)
         self.pusher = AlertmanagerPusher(
-            url, self.journal, lambda: self.now, counters=Counters(self.registry), **changes
+            self.url, self.journal, lambda: self.now, counters=counters, **self.changes
         )
+
+    async def restart(self) -> None:
+        """The process is killed and started again."""
+        await self.pusher.close()
+        self.start()
 
     async def pass_seconds(self, seconds: int) -> list[tuple[int, str, bool]]:
         """Look every second; (second, alert id, whether it fires) of every alert posted."""
@@ -240,6 +262,38 @@ async def test_an_incident_that_came_and_went_unseen_is_shown_and_then_ended(wat
         (75, "a1", False),
         (105, "a1", False),
     ]
+
+
+async def test_what_came_and_went_while_the_process_was_down_is_told(watch: Watch) -> None:
+    watch.journal.changes += [resolved("a0"), incident("a1", labels={"metric": "orders"})]
+    await watch.pass_seconds(2)
+    await watch.restart()
+    watch.journal.changes += [incident("a2"), resolved("a2")]
+    told = {x[1:] for x in await watch.pass_seconds(60)}
+    assert told == {("a1", True), ("a2", True), ("a2", False)}
+    await watch.restart()
+    assert {x[1:] for x in await watch.pass_seconds(60)} == {("a1", True)}
+
+
+async def test_what_could_not_be_told_before_a_restart_is_told_after_it(watch: Watch) -> None:
+    await watch.pass_seconds(1)
+    watch.receiver.status = 503
+    watch.journal.changes += [incident(), resolved()]
+    await watch.pass_seconds(5)
+    await watch.restart()
+    watch.receiver.status = 200
+    told = [x[1:] for x in await watch.pass_seconds(60)]
+    assert told[:1] == [("a1", True)]
+    assert told[-1:] == [("a1", False)]
+
+
+async def test_an_end_that_was_told_is_not_told_again_after_a_restart(watch: Watch) -> None:
+    watch.journal.changes.append(incident())
+    await watch.pass_seconds(50)
+    watch.journal.changes.append(resolved())
+    await watch.pass_seconds(2)
+    await watch.restart()
+    assert await watch.pass_seconds(60) == []
 
 
 async def test_of_incidents_with_the_same_labels_the_latest_is_shown(watch: Watch) -> None:

@@ -149,6 +149,15 @@ def test_the_end_of_an_incident_is_taken_even_from_an_older_state(path: Path) ->
         assert store.alert("a1") == resolved()
 
 
+def test_up_to_where_alertmanager_was_told_outlives_the_process(path: Path) -> None:
+    with Store(path) as store:
+        assert store.told() is None
+        store.set_told(7)
+        store.set_told(8)
+    with Store(path) as store:
+        assert store.told() == 8
+
+
 def test_a_record_without_a_value_deletes_its_key(path: Path) -> None:
     with Store(path) as store:
         made = records(closed()) + records(changed(incident()))
