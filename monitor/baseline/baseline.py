@@ -340,11 +340,9 @@ class Baseline:
     def _make_forecast(self, slot: int, traits: Traits) -> Forecast:
         rows, slots = self._rows, self._slots
         local = slots.local(slot)[traits.timezone] % slots.week
-        before, here, after = (
-            _pick(rows["profile"], (local + step) % slots.week) for step in (-1, 0, 1)
-        )
-        slope, curve = profile.interpolate(before, here, after)
-        value = self._level.table["base"] * np.exp(here)
+        five = [_pick(rows["profile"], (local + step) % slots.week) for step in range(-2, 3)]
+        slope, curve = profile.interpolate(five)
+        value = self._level.table["base"] * np.exp(five[2])
         n = _pick(rows["units"], local)
         mean = laws.expected_total(value, n, traits.total)
         noise = rows["phi"] * laws.variance(traits.law, value, mean) / (mean * mean)

@@ -5,6 +5,7 @@ of what adjacent weeks differ by (GUARD.md, the baseline, 2). Inside the hour th
 parabola that keeps the mean of every hour.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,8 @@ MOST_SLOPE = 0.15
 DISAGREEMENT = 6.0
 """Two weeks that differ by more than this times the median difference have one wrong value."""
 LEAST_DISAGREEMENT = 0.05
+MOST_BEND = 3.0
+"""A curve whose second difference is more than this times a neighbour's is no parabola."""
 _UNITS_FROM = 3
 """Of this many weeks the least busy is not taken for the forecast of units: it may be an outage."""
 
@@ -81,12 +84,27 @@ def fit(weeks: Weeks, total: Bools, share: Bools) -> Profile:
     )
 
 
-def interpolate(before: Floats, here: Floats, after: Floats) -> tuple[Floats, Floats]:
+def interpolate(five: Sequence[Floats]) -> tuple[Floats, Floats]:
     """Coefficients `(s, c)` of `f(u) = here + s u + c (u^2 - 1/12)`, u in [-1/2, 1/2] of the slot.
 
-    The mean of f over the slot is `here`; a step at its edges would bias the first and last bucket.
+    The mean of f over the slot is `here`. A step profile would bias the first and the last bucket of
+    an hour; a parabola overshoots where the profile itself has a step (doors open at 8). So the
+    parabola is kept where the second differences of neighbours agree; elsewhere it is a straight
+    line, no steeper than twice what it rises to either side (limiters of the piecewise parabolic
+    method: Colella and Woodward 1984, Colella and Sekora 2008).
+
+    Args:
+        five: log profile of the slots from two before to two after.
     """
-    return 0.5 * (after - before), 0.5 * (after + before - 2.0 * here)
+    bends = [five[k - 1] - 2.0 * five[k] + five[k + 1] for k in (1, 2, 3)]
+    least = np.minimum(np.abs(bends[0]), np.abs(bends[2]))
+    smooth = (bends[0] * bends[1] > 0) & (bends[1] * bends[2] > 0)
+    smooth &= np.abs(bends[1]) <= MOST_BEND * least
+    rise, fall = five[2] - five[1], five[3] - five[2]
+    slope = 0.5 * (rise + fall)
+    steepest = 2.0 * np.minimum(np.abs(rise), np.abs(fall)) * (rise * fall > 0)
+    limited = np.clip(slope, -steepest, steepest)
+    return np.where(smooth, slope, limited), np.where(smooth, 0.5 * bends[1], 0.0)
 
 
 def _log_values(weeks: Weeks, total: Bools, share: Bools) -> Floats:
