@@ -54,8 +54,11 @@ class EventCells:
         self.combos = Combos(shape)
         self._folded = 0
         self._folding = folding
-        self._maps: dict[int, dict[object, int]] = defaultdict(dict)
+        self._bits = len(shape.fields) + len(shape.conditions)
+        self._maps: dict[int, dict[Values, int]] = defaultdict(dict)
+        self._combos_of_flush: dict[tuple[int, Values], int] = {}
         self._cells: dict[tuple[int, int], int] = {}
+        self._several_a_cell = shape.picked != shape.dimensions
         self._slot: list[int] = []
         self._combo: list[int] = []
         self._count: list[int] = []
@@ -104,6 +107,7 @@ class EventCells:
         for column in (*lists, *(part for parts in self._values.values() for part in parts)):
             column.clear()
         self._maps.clear()
+        self._combos_of_flush.clear()
         self._cells.clear()
         return block
 
@@ -114,15 +118,14 @@ class EventCells:
 
     def _plain_adder(self) -> Add:
         """The hot path of names whose values do not matter."""
-        pick, maps, counts, create = (
-            picker(self.shape.picked),
-            self._maps,
-            self._count,
-            self._create,
-        )
+        every, some = pickers(self.shape.picked)
+        maps, counts, create = self._maps, self._count, self._create
 
         def add(slot: int, dimensions: Dimensions | None, _: Numbers | None, count: int) -> int:
-            key = pick(dimensions)
+            try:
+                key = every(dimensions)
+            except ABSENT:
+                key = some(dimensions)
             cell = maps[slot].get(key)
             if cell is None:
                 cell = create(slot, key, 0, _NONE)
@@ -131,19 +134,23 @@ class EventCells:
 
         return add
 
-    def _adder(self) -> Add:
+    def _adder(self) -> Add:  # noqa: C901 - it is the hot path inside
         """The hot path of names with values that are summed, or that conditions may look at."""
         shape = self.shape
-        pick, maps, counts, create = picker(shape.picked), self._maps, self._count, self._create
+        every, some = pickers(shape.picked)
+        maps, counts, create = self._maps, self._count, self._create
+        width, conditional = self._bits, bool(shape.conditions)
         fields = [(field, 1 << place) for place, field in enumerate(shape.fields)]
         columns = self._values.items()
         summed = [(field, cells.append, numbers.append) for field, (cells, numbers) in columns]
-        conditional = bool(shape.conditions)
 
-        def add(
+        def add(  # noqa: C901 - inlined
             slot: int, dimensions: Dimensions | None, values: Numbers | None, count: int
         ) -> int:
-            key = pick(dimensions)
+            try:
+                key = every(dimensions)
+            except ABSENT:
+                key = some(dimensions)
             given = values or _NONE
             bits = 0
             for field, bit in fields:
@@ -151,7 +158,7 @@ class EventCells:
                     bits |= bit
             if conditional and None in key:
                 bits |= probe(shape, key, given)
-            cell = maps[slot].get((bits, key) if bits else key)
+            cell = maps[slot << width | bits].get(key)
             if cell is None:
                 cell = create(slot, key, bits, given)
             counts[cell] += count
@@ -165,43 +172,55 @@ class EventCells:
         return add
 
     def _create(self, slot: int, picked: Values, bits: int, values: Numbers) -> int:
-        """The cell of an event whose like was not seen in this flush, a new one if it is new."""
+        """The cell of an event whose like was not seen in its slot: a new one, as a rule."""
+        key = (bits, picked)
+        combo = self._combos_of_flush.get(key)
+        if combo is None:
+            combo, folded = self._combine(picked, bits, values)
+            if folded:  # not remembered, so that each of them is counted
+                self._folded += 1
+                return self._cell_of(slot, combo)
+            self._combos_of_flush[key] = combo
+        cell = self._cell_of(slot, combo) if self._several_a_cell else self._new_cell(slot, combo)
+        self._maps[slot << self._bits | bits][picked] = cell
+        return cell
+
+    def _combine(self, picked: Values, bits: int, values: Numbers) -> tuple[int, bool]:
+        """The number of an event's combination, and whether a value of it was folded."""
         chosen = self.combos.select(picked, bits, values)
         names = self.shape.dimensions
         label = picked[: len(names)]
         folded = self._folding.fold(names, label)
-        combo = self.combos.number(folded, chosen)
+        return self.combos.number(folded, chosen), folded != label
+
+    def _cell_of(self, slot: int, combo: int) -> int:
         cell = self._cells.get((slot, combo))
         if cell is None:
-            cell = self._cells[slot, combo] = len(self._count)
-            self._slot.append(slot)
-            self._combo.append(combo)
-            self._count.append(0)
-        if folded == label:
-            self._maps[slot][(bits, picked) if bits else picked] = cell
-        else:  # not remembered, so that each of them is counted
-            self._folded += 1
+            cell = self._cells[slot, combo] = self._new_cell(slot, combo)
         return cell
 
+    def _new_cell(self, slot: int, combo: int) -> int:
+        self._slot.append(slot)
+        self._combo.append(combo)
+        self._count.append(0)
+        return len(self._count) - 1
 
-def picker(names: tuple[str, ...]) -> Callable[[Dimensions | None], Values]:
-    """What gets the values of these dimensions; None for those that are absent.
 
-    >>> picker(("country", "platform"))({"country": "DE"})
-    ('DE', None)
+ABSENT: Final = (KeyError, TypeError)
+"""What the first of `pickers` raises where a dimension, or all of them, are absent."""
+_Pick = Callable[[Any], Values]
+
+
+def pickers(names: tuple[str, ...]) -> tuple[_Pick, _Pick]:
+    """What gets the values of dimensions: a fast one that needs them all, and one that does not.
+
+    >>> every, some = pickers(("country", "platform"))
+    >>> every({"country": "DE", "platform": "ios"}), some({"country": "DE"})
+    (('DE', 'ios'), ('DE', None))
     """
 
-    def lacking(dimensions: Dimensions | None) -> Values:
+    def some(dimensions: Dimensions | None) -> Values:
         return tuple(map((dimensions or {}).get, names))
 
-    if len(names) <= 1:
-        return lacking
-    every: Callable[[Any], Values] = itemgetter(*names)
-
-    def pick(dimensions: Dimensions | None) -> Values:
-        try:
-            return every(dimensions)
-        except (KeyError, TypeError):
-            return lacking(dimensions)
-
-    return pick
+    every: _Pick = itemgetter(*names) if len(names) > 1 else some
+    return every, some

@@ -1,0 +1,169 @@
+"""Events a second through ingest: decode, cell, flush of 12 metrics over 3 dimensions, one core.
+
+    python benchmarks/ingest.py [events]
+
+Every density (events per second of event time) runs beside a bare msgspec decode of the same lines
+into the same struct; the ratio is what the machine cannot change.
+"""
+
+import random
+import sys
+from time import process_time
+
+from monitor.definitions.plan import Calendar, Condition, Law, Measure, MetricPlan, Plan
+from monitor.ingest.envelope import Envelope
+from monitor.ingest.source import Ingest
+from monitor.model.frame import encode_frame
+from monitor.model.time import DAY, MINUTE, SECOND, to_rfc3339
+
+START_US = 1_760_000_000 * SECOND
+BATCH = 500
+CELLS = 50_000
+EVENTS_A_FLUSH = 300_000  # what two seconds bring, about
+GROUPINGS = ((), ("country",), ("platform",), ("app_version",))
+COUNTRIES = ["DE", "FR", "US", "GB", "JP", "BR", "IN", "PL", "ES", "IT"]
+PLATFORMS = ["ios", "android", "web"]
+VERSIONS = [f"8.{minor}.0" for minor in range(10)]
+
+
+def metric(name: str, *measures: Measure) -> MetricPlan:
+    return MetricPlan(
+        name=name,
+        kind="count",
+        measures=measures,
+        groupings=GROUPINGS,
+        calendar=Calendar(width_us=MINUTE),
+        window_us=MINUTE,
+        season_timezone="UTC",
+        law=Law.NEGATIVE_BINOMIAL,
+        severity="page",
+        direction="both",
+        min_relative_shift=0.02,
+        min_units=10,
+        no_data="alert",
+        accept_after_us=DAY,
+        log_threshold=(10.0,) * len(GROUPINGS),
+        formula=name,
+    )
+
+
+def plan() -> Plan:
+    error: tuple[Condition, ...] = (("status", "in", ("error",)),)
+    return Plan(
+        metrics=tuple(
+            metric(name, *measures)
+            for name, measures in sorted(
+                {
+                    "requests": [Measure(name="count", event="request")],
+                    "errors": [Measure(name="count", event="request", where=error)],
+                    "error_rate": [
+                        Measure(name="numerator", event="request", where=error),
+                        Measure(name="denominator", event="request"),
+                    ],
+                    "signups": [Measure(name="count", event="signup")],
+                    "views": [Measure(name="count", event="view")],
+                    "carts": [Measure(name="count", event="cart")],
+                    "orders": [Measure(name="count", event="order")],
+                    "revenue": [
+                        Measure(name="sum", event="order", value="amount"),
+                        Measure(name="count", event="order", needs="amount"),
+                    ],
+                    "order_value": [
+                        Measure(name="sum", event="order", value="amount"),
+                        Measure(name="count", event="order", needs="amount"),
+                    ],
+                    "view_to_cart": [
+                        Measure(name="numerator", event="cart"),
+                        Measure(name="denominator", event="view"),
+                    ],
+                    "cart_to_order": [
+                        Measure(name="numerator", event="order"),
+                        Measure(name="denominator", event="cart"),
+                    ],
+                    "request_time": [
+                        Measure(name="sum", event="request", value="amount"),
+                        Measure(name="count", event="request", needs="amount"),
+                    ],
+                }.items()
+            )
+        ),
+        allowed_lateness_us=30 * SECOND,
+        restatement_window_us=2 * DAY,
+        max_clock_skew_us=5 * MINUTE,
+        idle_timeout_us=MINUTE,
+        cardinality=50,
+        shards=8,
+    )
+
+
+def lines(events: int, density: float) -> list[bytes]:
+    rng = random.Random(7)
+    names = ["request", "signup", "view", "view", "cart", "order"]
+    out = []
+    for i in range(events):
+        time = START_US + int((i / density + rng.random() * 2) * SECOND) // 1000 * 1000
+        name = rng.choice(names)
+        status = (
+            f',"status":"{"error" if rng.random() < 0.1 else "ok"}"' if name == "request" else ""
+        )
+        value = (
+            f',"values":{{"amount":{rng.randrange(10_000) / 100}}}'
+            if name in ("request", "order")
+            else ""
+        )
+        out.append(
+            f'{{"event_id":"e{i:08d}","name":"{name}","time":"{to_rfc3339(time)}",'
+            f'"actor":"u{rng.randrange(99999)}","dimensions":{{"country":"{rng.choice(COUNTRIES)}",'
+            f'"platform":"{rng.choice(PLATFORMS)}","app_version":"{rng.choice(VERSIONS)}"{status}}}'
+            f"{value}}}".encode()
+        )
+    return out
+
+
+def ingest_all(payloads: list[bytes]) -> tuple[float, int]:
+    """Runs all of them; returns the seconds spent in flushes (with encoding) and their number."""
+    ingest = Ingest(plan(), None, source=0, sources=1, name="0", clock=lambda: START_US * 2)
+    in_flush, flushes, since = 0.0, 0, 0
+    for at in range(0, len(payloads), BATCH):
+        ingest.add_many(payloads[at : at + BATCH])
+        since += BATCH
+        if ingest.cells >= CELLS or since >= EVENTS_A_FLUSH or at + BATCH >= len(payloads):
+            began = process_time()
+            flush = ingest.flush()
+            for frame in flush.frames.values():
+                encode_frame(frame)
+            in_flush += process_time() - began
+            flushes += 1
+            since = 0
+            if flush.counts["late"] or flush.dead_letters:
+                sys.exit("the events of this benchmark are neither late nor faulty")
+    return in_flush, flushes
+
+
+def main() -> None:
+    events = int(sys.argv[1]) if len(sys.argv) > 1 else 300_000
+    decode = Envelope().decode
+    print(f"{events:,} events; {len(plan().metrics)} metrics; {len(GROUPINGS)} groupings")
+    for density in (100, 1_000, 10_000):
+        payloads = lines(events, density)
+        size = sum(map(len, payloads)) / events
+        best_bare, best, part = 1e9, 1e9, (0.0, 0)
+        for _ in range(3):
+            began = process_time()
+            for payload in payloads:
+                decode(payload)
+            best_bare = min(best_bare, process_time() - began)
+            began = process_time()
+            found = ingest_all(payloads)
+            took = process_time() - began
+            if took < best:
+                best, part = took, found
+        print(
+            f"density {density:>6}/s: {events / best:>9,.0f} events/s of {size:.0f} bytes, "
+            f"{best_bare / best:.2f} of a bare decode ({events / best_bare:,.0f}/s); "
+            f"{part[0] / best:.0%} in {part[1]} flushes"
+        )
+
+
+if __name__ == "__main__":
+    main()
