@@ -144,7 +144,7 @@ class EventCells:
         columns = self._values.items()
         summed = [(field, cells.append, numbers.append) for field, (cells, numbers) in columns]
 
-        def add(  # noqa: C901 - inlined
+        def add(
             slot: int, dimensions: Dimensions | None, values: Numbers | None, count: int
         ) -> int:
             try:

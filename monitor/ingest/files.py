@@ -74,6 +74,10 @@ class LineFile:
         if rest.cut:
             what = f"kept {LONGEST_LINE} bytes of each line that is longer"
             self.warnings.append(f"{self.name}: {what} ({rest.cut} in all)")
+        self.close()
+
+    def close(self) -> None:
+        """Release the file; done by itself where it is read to its end."""
         self._stream.close()
 
     def _read(self, size: int) -> bytes:
@@ -148,7 +152,14 @@ def open_files(paths: Iterable[str]) -> list[LineFile]:
     Raises:
         InputError: one of them cannot be read.
     """
-    return [open_lines(path) for path in dict.fromkeys(paths)]
+    opened: list[LineFile] = []
+    try:
+        opened.extend(open_lines(path) for path in dict.fromkeys(paths))
+    except InputError:
+        for file in opened:
+            file.close()
+        raise
+    return opened
 
 
 def expand(patterns: Iterable[str]) -> list[str]:
