@@ -4,12 +4,13 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 import structlog
 from aiokafka import AIOKafkaProducer
 
+from monitor.errors import StateError
 from monitor.kafka import snapshots
 from monitor.kafka.broker import Broker, Outgoing, stop, transact
 from monitor.kafka.framing import Joiner, Link, Message, Parcel
@@ -17,20 +18,10 @@ from monitor.kafka.snapshots import Archive, Held
 from monitor.kafka.topics import FRAMES, SNAPSHOTS, Topics
 from monitor.model.frame import Frame, decode_frame
 from monitor.model.record import Record
+from monitor.telemetry import Counters
 
 _log = structlog.get_logger(__name__)
 _APPLY_TRIES = 3
-
-
-class Machine(Protocol):
-    """What a shard asks of the core."""
-
-    @property
-    def positions(self) -> Mapping[int, int]:
-        """The next offset of every source it knows."""
-
-    def snapshot(self) -> bytes:
-        """Its whole state."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,11 +32,15 @@ class Core:
         fresh: a machine of a shard without state.
         restore: a machine of a shard from a snapshot, and what changed definitions made it decide.
         apply: what a machine decides on a frame, as records.
+        folded: events that a machine counted as `other` so far, by dimension.
+
+    A machine has `positions`, the next offset of every source, and `snapshot()`, its state in bytes.
     """
 
     fresh: Callable[[int], Any]
     restore: Callable[[int, bytes], tuple[Any, list[Record]]]
     apply: Callable[[Any, Frame], list[Record]]
+    folded: Callable[[Any], Mapping[str, int]] = lambda _: {}
 
 
 class ReloadError(Exception):
@@ -57,7 +52,7 @@ class Shard:
 
     Args:
         number: the shard, which is the partition of every topic it reads and writes.
-        count: told (name, n) of what the service counts.
+        counters: the service's own figures.
     """
 
     def __init__(
@@ -67,20 +62,21 @@ class Shard:
         broker: Broker,
         topics: Topics,
         core: Core,
-        count: Callable[[str, int], None],
+        counters: Counters,
     ) -> None:
         self.number = number
         self.next_offset = 0
         self._broker = broker
         self._topics = topics
         self._core = core
-        self._count = count
+        self._counters = counters
         self._trouble: Counter[int] = Counter()
         self._producer: AIOKafkaProducer | None = None
         self._machine: Any = None
         self._joiner = Joiner()
         self._held = Held()
         self._saved_at: int | None = None
+        self._folded: Mapping[str, int] = {}
 
     async def open(self) -> None:
         """Fence the former owner, load the newest whole snapshot, send what it decided."""
@@ -91,6 +87,7 @@ class Shard:
         self._held = Held.of(self.number, archive)
         self._joiner = Joiner()
         decided = await asyncio.to_thread(self._load, archive)
+        self._folded = self._core.folded(self._machine)
         await self._send(decided)
         _log.info("shard.loaded", shard=self.number, offset=self.next_offset)
 
@@ -98,13 +95,14 @@ class Shard:
         for offset, state in archive.complete():
             try:
                 self._machine, decided = self._core.restore(self.number, state)
-            except (ValueError, KeyError, msgspec.DecodeError) as error:
+            except (StateError, ValueError, KeyError, msgspec.DecodeError) as error:
                 _log.warning(
                     "snapshot.unusable", shard=self.number, offset=offset, error=str(error)
                 )
-                self._count("snapshots_unusable", 1)
+                self._counters.snapshots.labels("failed").inc()
                 continue
             self.next_offset = self._saved_at = offset
+            self._counters.snapshots.labels("restored").inc()
             return decided
         self._machine = self._core.fresh(self.number)
         self.next_offset, self._saved_at = 0, None
@@ -122,6 +120,13 @@ class Shard:
         decided = await asyncio.to_thread(self._apply, fresh)
         await self._send(decided)
         self.next_offset = fresh[-1].offset + 1
+        self._count_folded()
+
+    def _count_folded(self) -> None:
+        before, self._folded = self._folded, self._core.folded(self._machine)
+        for dimension, events in self._folded.items():
+            more = events - before.get(dimension, 0)
+            self._counters.folded.labels(dimension).inc(max(more, 0))
 
     async def save(self) -> None:
         """Write a snapshot, unless nothing was read since the last one."""
@@ -137,6 +142,10 @@ class Shard:
             [Outgoing(topic=topic, partition=self.number, key=k, value=v) for k, v in writes],
         )
         self._saved_at = offset
+        shard = str(self.number)
+        self._counters.snapshots.labels("written").inc()
+        self._counters.snapshot_offset.labels(shard).set(offset)
+        self._counters.snapshot_bytes.labels(shard).set(sum(len(v) for _, v in entries))
         _log.info("shard.saved", shard=self.number, offset=offset, chunks=len(entries) - 1)
 
     def _encoded(self, offset: int) -> list[tuple[bytes, bytes]]:
@@ -168,7 +177,7 @@ class Shard:
         head = parcel.head
         match head.link(self._machine.positions.get(head.source)):
             case Link.REPEAT:
-                self._count("frames_repeated", 1)
+                self._counters.frames.labels("repeated").inc()
                 return []
             case Link.GAP:
                 self._gap(parcel)
@@ -180,8 +189,7 @@ class Shard:
             self._trouble[parcel.offset] += 1
             message = f"frame at offset {parcel.offset}: {type(error).__name__}: {error}"
             raise ReloadError(message) from error
-        self._count("frames", 1)
-        self._count("events_lost", head.lost)
+        self._counters.frames.labels("applied").inc()
         return decided
 
     def _gap(self, parcel: Parcel) -> None:
@@ -194,7 +202,7 @@ class Shard:
             self._trouble[offset] += 1
             raise ReloadError(message)
         _log.error("frames.gap", shard=self.number, detail=message)
-        self._count("frame_gaps", 1)
+        self._counters.frames.labels("gap").inc()
 
     def _decoded(self, parcel: Parcel) -> Frame:
         if self._trouble[parcel.offset] >= _APPLY_TRIES:
@@ -215,7 +223,7 @@ class Shard:
             offset=offset,
             error=why,
         )
-        self._count("frames_quarantined", 1)
+        self._counters.frames.labels("quarantined").inc()
 
     async def _send(self, records: Sequence[Record]) -> None:
         if not records or self._producer is None:

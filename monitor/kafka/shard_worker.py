@@ -1,13 +1,13 @@
 """The role `core`: a group member that applies the frames of the shards it is assigned."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from monitor.kafka.broker import Broker, stop
 from monitor.kafka.ownership import Ownership
 from monitor.kafka.shard import Core, Shard
 from monitor.kafka.topics import FRAMES, Topics
+from monitor.telemetry import Counters
 
 SNAPSHOT_SECONDS = 300.0
 _POLL_MS = 500
@@ -20,7 +20,6 @@ class ShardWorker:
 
     Attributes:
         core: how a shard makes and drives its machine.
-        count: told (name, n) of what the service counts.
         instance: static member name, or None.
         snapshot_seconds: a snapshot of every shard is written so often.
     """
@@ -28,7 +27,7 @@ class ShardWorker:
     broker: Broker
     topics: Topics
     core: Core
-    count: Callable[[str, int], None]
+    counters: Counters
     instance: str | None = None
     snapshot_seconds: float = SNAPSHOT_SECONDS
 
@@ -65,5 +64,5 @@ class ShardWorker:
 
     def _shard(self, number: int) -> Shard:
         return Shard(
-            number, broker=self.broker, topics=self.topics, core=self.core, count=self.count
+            number, broker=self.broker, topics=self.topics, core=self.core, counters=self.counters
         )

@@ -7,23 +7,22 @@ what follows, one at a time and in order.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
-import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from monitor.clock import Clock
 from monitor.errors import StateError
+from monitor.ingest.source import Flush, Ingest
 from monitor.journal.records import dead_letter_record
 from monitor.kafka.broker import Broker, Outgoing, slices, stop, transact
 from monitor.kafka.framing import messages
 from monitor.kafka.topics import FRAMES, Topics
 from monitor.model.event import DeadLetter
-from monitor.model.frame import Frame
 from monitor.model.record import Stream
 from monitor.model.time import SECOND
 from monitor.telemetry import Counters
@@ -33,49 +32,6 @@ FLUSH_CELLS = 50_000
 
 _STALE_US = 5 * SECOND
 """A partition that was not polled for so long may hold more than its last known end says."""
-
-_log = structlog.get_logger(__name__)
-
-
-class Flushed(Protocol):
-    """What ingest gives at a flush."""
-
-    @property
-    def frames(self) -> Mapping[int, Frame]:
-        """By shard."""
-
-    @property
-    def dead_letters(self) -> Sequence[DeadLetter]:
-        """What could not be used."""
-
-    @property
-    def counts(self) -> Mapping[str, int]:
-        """Lines by outcome."""
-
-    @property
-    def state(self) -> Any:
-        """What ingest needs to go on after this flush: small, JSON."""
-
-
-class Ingesting(Protocol):
-    """What a partition asks of ingest."""
-
-    @property
-    def cells(self) -> int:
-        """How many cells wait for a flush."""
-
-    @property
-    def watermark_us(self) -> int:
-        """Event time up to which the partition is complete."""
-
-    def add(self, position: int, payload: bytes, arrival_us: int) -> None:
-        """Take one message."""
-
-    def flush(self) -> Flushed:
-        """What was taken since the last flush."""
-
-    def idle(self, now_us: int) -> None:
-        """Note that the partition is silent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,14 +43,14 @@ class SourceTopic:
         group: the consumer group that keeps the offsets.
         partitions: how many it has.
         idle_timeout_us: a partition read to its end and silent for so long is idle.
-        ingest: makes the ingest of (partition, position, state).
+        ingest: makes the ingest of (partition, number of partitions, position, state).
     """
 
     name: str
     group: str
     partitions: int
     idle_timeout_us: int
-    ingest: Callable[[int, int, Any], Ingesting]
+    ingest: Callable[[int, int, int, Any], Ingest]
 
 
 class SourcePartition:
@@ -120,7 +76,7 @@ class SourcePartition:
         self._clock = clock
         self._counters = counters
         self._producer: AIOKafkaProducer | None = None
-        self._ingest: Ingesting | None = None
+        self._ingest: Ingest | None = None
         self._writing: asyncio.Task[None] | None = None
         self._flushed_at = 0.0
         self._flushed = (0, 0)
@@ -143,9 +99,10 @@ class SourcePartition:
             raise StateError(message)
         start = first if offset is None else offset
         self.next_offset = max(start, first)
-        self._ingest = self._source.ingest(number, self.next_offset, state)
+        self._ingest = self._source.ingest(number, self._source.partitions, start, state)
+        self._ingest.skip(self.next_offset, lost=self.next_offset - start)
         self._heard_us = self._clock()
-        self._begin_flush(chain_start=start)
+        self._begin_flush()
         await self._written()
         self._counters.lost.inc(self.next_offset - start)
 
@@ -172,8 +129,11 @@ class SourcePartition:
         fresh = [r for r in records if r.offset >= self.next_offset]
         if fresh:
             await self._refuse_lost(fresh[0].offset)
-            for record in fresh:
-                ingest.add(record.offset, record.value or b"", now_us)
+            ingest.add_many(
+                [record.value or b"" for record in fresh],
+                [record.offset for record in fresh],
+                now_us,
+            )
             self.next_offset = fresh[-1].offset + 1
             self._heard_us = now_us
         elif await self._is_idle(now_us):
@@ -204,17 +164,17 @@ class SourcePartition:
         # The consumer passes markers of transactions and aborted records without a record.
         return bool(await self._consumer.position(self.place) >= end)
 
-    def _is_due(self, ingest: Ingesting) -> bool:
+    def _is_due(self, ingest: Ingest) -> bool:
         if ingest.cells >= FLUSH_CELLS:
             return True
         since = asyncio.get_running_loop().time() - self._flushed_at
         return since >= FLUSH_SECONDS and self._flushed != (self.next_offset, ingest.watermark_us)
 
-    def _begin_flush(self, *, chain_start: int | None = None) -> None:
+    def _begin_flush(self) -> None:
         """Take the cells now, write them in a task."""
         assert self._ingest is not None  # noqa: S101
         flush = self._ingest.flush()
-        outgoing = list(self._outgoing(flush, chain_start))
+        outgoing = list(self._outgoing(flush))
         state = msgspec.json.encode(flush.state).decode()
         self._flushed_at = asyncio.get_running_loop().time()
         self._flushed = (self.next_offset, self._ingest.watermark_us)
@@ -222,10 +182,10 @@ class SourcePartition:
             self._write(outgoing, OffsetAndMetadata(self.next_offset, state), flush)
         )
 
-    def _outgoing(self, flush: Flushed, chain_start: int | None) -> Iterator[Outgoing]:
+    def _outgoing(self, flush: Flush) -> Iterator[Outgoing]:
         topic = self._topics.name(FRAMES)
         for shard, frame in flush.frames.items():
-            for value, headers in messages(_chained(frame, chain_start)):
+            for value, headers in messages(frame):
                 yield Outgoing(
                     topic=topic, partition=shard, key=b"%d" % shard, value=value, headers=headers
                 )
@@ -245,7 +205,7 @@ class SourcePartition:
             )
 
     async def _write(
-        self, outgoing: Sequence[Outgoing], offset: OffsetAndMetadata, flush: Flushed
+        self, outgoing: Sequence[Outgoing], offset: OffsetAndMetadata, flush: Flush
     ) -> None:
         assert self._producer is not None  # noqa: S101
         await transact(
@@ -259,7 +219,7 @@ class SourcePartition:
             writing, self._writing = self._writing, None
             await writing
 
-    def _count(self, flush: Flushed) -> None:
+    def _count(self, flush: Flush) -> None:
         counts, counters = flush.counts, self._counters
         name = str(self.place.partition)
         for outcome in ("accepted", "dead_lettered"):
@@ -288,10 +248,3 @@ class SourcePartition:
             if self._producer is not None:
                 await stop(self._producer)
             self._producer = self._ingest = self._writing = None
-
-
-def _chained(frame: Frame, start: int | None) -> Frame:
-    """The first frame after a loss takes the chain up where it stood, and says how much is lost."""
-    if start is None or start >= frame.start:
-        return frame
-    return msgspec.structs.replace(frame, start=start, lost=frame.start - start)

@@ -3,10 +3,10 @@
 import asyncio
 import json
 import logging
-from collections import Counter
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from monitor.kafka.broker import Broker, Outgoing
 from monitor.kafka.shard import Core
@@ -14,6 +14,7 @@ from monitor.kafka.shard_worker import ShardWorker
 from monitor.kafka.topics import Topics
 from monitor.model.frame import Frame
 from monitor.model.record import Record, Stream
+from monitor.telemetry import Counters
 from tests.system.kafka_io import contents, table, until, working, write, write_frames
 from tests.system.servers import Kafka
 
@@ -54,7 +55,8 @@ class Setting:
     def __init__(self, kafka: Kafka, prefix: str) -> None:
         self.broker = Broker(address=kafka.address)
         self.topics = Topics(prefix=prefix, shards=1)
-        self.counts: Counter[str] = Counter()
+        self.registry = CollectorRegistry()
+        self.counters = Counters(self.registry)
         self.restored: list[bytes] = []
 
     def worker(self, snapshot_seconds: float = 300) -> ShardWorker:
@@ -66,9 +68,12 @@ class Setting:
             broker=self.broker,
             topics=self.topics,
             core=Core(fresh=lambda shard: Adding(), restore=restore, apply=Adding.apply),
-            count=lambda name, n: self.counts.update({name: n}),
+            counters=self.counters,
             snapshot_seconds=snapshot_seconds,
         )
+
+    def frames(self, outcome: str) -> float | None:
+        return self.registry.get_sample_value("monitor_frames_total", {"outcome": outcome})
 
     async def feed(self, *frames: Frame, size: int = 900_000) -> None:
         await write_frames(self.broker, self.topics.name("frames"), 0, frames, size)
@@ -109,7 +114,7 @@ async def test_killed_without_a_snapshot_it_decides_the_same_again(setting: Sett
     async with working(setting.worker().run):
         after = await setting.alerts("0|50")
     assert {**before, "0|50": b"60"} == after
-    assert setting.counts["frame_gaps"] == 0
+    assert setting.frames("gap") == 0
 
 
 async def test_a_frame_in_parts_is_applied_once_whole(setting: Setting) -> None:
@@ -122,8 +127,8 @@ async def test_a_repeat_is_skipped_and_a_gap_counted_after_a_reload(setting: Set
     await setting.feed(frame(0, 10), frame(0, 10), frame(12, 20), frame(20, 25))
     async with working(setting.worker().run):
         assert await setting.alerts("0|20") == {"0|0": b"10", "0|12": b"18", "0|20": b"23"}
-    assert setting.counts["frame_gaps"] == 1
-    assert setting.counts["frames_repeated"] == 2  # once more after the reload
+    assert setting.frames("gap") == 1
+    assert setting.frames("repeated") == 2  # once more after the reload
 
 
 async def test_what_cannot_be_decoded_moves_the_chain_and_is_counted(setting: Setting) -> None:
@@ -141,15 +146,15 @@ async def test_what_cannot_be_decoded_moves_the_chain_and_is_counted(setting: Se
     await setting.feed(frame(20, 30))
     async with working(setting.worker().run):
         assert (await setting.alerts("0|20"))["0|20"] == b"30"
-    assert setting.counts["frames_quarantined"] == 2
-    assert setting.counts["frame_gaps"] == 0
+    assert setting.frames("quarantined") == 2
+    assert setting.frames("gap") == 0
 
 
 async def test_a_frame_that_breaks_the_machine_is_passed_over_in_the_end(setting: Setting) -> None:
     await setting.feed(frame(0, 10), frame(10, 20, newest_us=POISON), frame(20, 30))
     async with working(setting.worker().run):
         assert (await setting.alerts("0|20"))["0|20"] == b"30"
-    assert setting.counts["frames_quarantined"] == 1
+    assert setting.frames("quarantined") == 1
 
 
 async def test_a_broken_snapshot_falls_back_to_the_one_before(setting: Setting) -> None:
