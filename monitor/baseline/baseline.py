@@ -51,7 +51,7 @@ class Baseline:
         self._slots = Slots(bucket_us, timezones)
         self._history = History(self._slots.history)
         self._level = Level(self._slots.width_us / HOUR)
-        self._dispersion = Dispersion(bucket_us)
+        self._dispersion = Dispersion(bucket_us, self._slots.share)
         self._band = Band(self._slots.day, self._slots.week)
         week = (self._slots.week,)
         self._rows = Table(
@@ -211,7 +211,7 @@ class Baseline:
         held = rows["held"] & self._may_hold()
         self._learn_level(slot, enough, held)
         rows["held_slots"] = np.where(rows["held"], rows["held_slots"] + 1, 0)
-        rows["phi"] = self._dispersion.value(_least_phi(traits))
+        rows["phi"] = self._dispersion.value(_least_phi(traits), rows["weeks"])
         day = (slot + 1) // self._slots.day
         if day > self._fitted_day:
             self._fitted_day = day
@@ -236,14 +236,15 @@ class Baseline:
     def _learn_level(self, slot: int, enough: Bools, held: Bools) -> None:
         rows, level = self._rows, self._level
         expected = rows["shape"] * level.table["base"]
-        known = enough & (expected > 0) & ~np.isnan(rows["phi"]) & (rows["weeks"] > 0)
+        forecast = enough & (expected > 0) & (rows["weeks"] > 0) & ~held
+        rows["forecasts"] += forecast
+        known = forecast & ~np.isnan(rows["phi"])
         chance = rows["phi"] * rows["variance"]
         noise = np.where(known, chance / (expected * expected), np.nan)
         error = self._band.variance(noise, rows["weeks"], level.variance())
         y = np.where(known, rows["x"] / rows["shape"], np.nan)
         level.commit(slot, y, noise, error, held)
-        self._band.learn(rows["x"], expected, chance, known & ~held)
-        rows["forecasts"] += known & ~held
+        self._band.learn(rows["x"], expected, chance, known)
 
     def _set_base(self, slot: int, traits: Traits) -> None:
         self._level.set_base(slot)
@@ -268,6 +269,7 @@ class Baseline:
                 rows["weeks"][at] = found.weeks
         has = rows["weeks"] > 0
         rows["forecasts"] = np.where(has, rows["forecasts"], 0)
+        rows["first"] = np.where(had & ~has, -1, rows["first"])  # a long gap: all over again
         new = np.flatnonzero(has & ~had)
         if new.size:
             self._first_level(new, traits)
@@ -361,7 +363,7 @@ class Baseline:
             units=n * slots.share,
             phi=rows["phi"].copy(),
             sd_level=np.where(np.isnan(variance), np.inf, np.sqrt(variance)),
-            ready=(rows["forecasts"] >= forecasts) & ~np.isnan(value),
+            ready=(rows["forecasts"] >= forecasts) & ~np.isnan(value) & ~np.isnan(rows["phi"]),
             ready_us=self._ready_us(slot, forecasts),
         )
 

@@ -7,7 +7,7 @@ the larger, times 1.02 (GUARD.md, the baseline, 6). Differences do not see error
 import numpy as np
 
 from monitor.model.table import Column, Table
-from monitor.model.tick import Bools, Floats
+from monitor.model.tick import Bools, Floats, Ints
 from monitor.model.time import WEEK
 
 MARGIN = 1.02
@@ -18,6 +18,12 @@ LEAST_MEMORY = 28.0
 """Buckets that are remembered at least."""
 FREE = 10.0
 """The first differences count as they are: nothing is known yet that they could be clipped at."""
+LEAST_COUNT = 4.0
+"""Differences before which there is no estimate ..."""
+FEW = 2.0
+"""... and how many more it is taken to lack: few differences may look calm by chance."""
+PROFILE_NOISE = np.array([0.0, 1.0, 0.5, 0.4487, 0.2982])
+"""Variance of a median of that many normal values, over that of one."""
 SMALLEST = 1e-12
 _NAN = float("nan")
 
@@ -27,9 +33,11 @@ class Dispersion:
 
     Args:
         bucket_us: width of a bucket; 7 days are remembered.
+        share: what a bucket is of its slot.
     """
 
-    def __init__(self, bucket_us: int) -> None:
+    def __init__(self, bucket_us: int, share: float) -> None:
+        self.share = share
         self.memory = max(WEEK / bucket_us, LEAST_MEMORY)
         self.table = Table(
             {
@@ -72,12 +80,24 @@ class Dispersion:
         t[name] = np.where(known, mean + rate * (square - mean), mean)
         t[name + "_count"] = count
 
-    def value(self, at_least: Floats) -> Floats:
-        """phi, no lower than `at_least`; NaN before the first differences."""
+    def value(self, at_least: Floats, weeks: Ints) -> Floats:
+        """phi, no lower than `at_least`; NaN before the first differences.
+
+        A profile of few weeks has noise of its own from slot to slot, which differences do see where
+        they cross from one slot to the next: it belongs to the band, and is taken out here.
+
+        Args:
+            at_least: by row.
+            weeks: of which each row's profile is made.
+        """
         t = self.table
-        both = MARGIN * np.maximum(t["one"], np.where(t["four_count"] > FREE, t["four"], 0.0))
-        known = t["one_count"] > FREE
-        return np.where(known, np.maximum(np.maximum(both, at_least), SMALLEST), np.nan)
+        count, noise = t["one_count"], PROFILE_NOISE[np.minimum(weeks, len(PROFILE_NOISE) - 1)]
+        one = t["one"] / (1.0 + noise * min(self.share, 1.0) ** 2)
+        four = t["four"] / (1.0 + noise * min(self.share * BLOCK, 1.0) ** 2)
+        four = np.where(t["four_count"] > FREE, four, 0.0)
+        phi = MARGIN * (1.0 + FEW / count) * np.maximum(one, four)
+        phi = np.maximum(np.maximum(phi, at_least), SMALLEST)
+        return np.where(count >= LEAST_COUNT, phi, np.nan)
 
     def forget_previous(self) -> None:
         """Break the chain: the next bucket does not follow on the last."""

@@ -22,6 +22,8 @@ CLIP = 2.5
 """Steps are clipped at this many standard deviations."""
 CLIP_SKEW = 0.875
 """(CLIP^2 - 1)/6: the Cornish-Fisher correction for a skewness equal to the relative deviation."""
+FIRST_CLIP = 4.0
+"""The slots of which a first level is made are clipped at this many robust deviations."""
 WINSOR = 6.0
 """Squared errors count up to this many times their variance."""
 MOST_AHEAD = 24.0
@@ -158,13 +160,18 @@ class Level:
             y: observed over expected at level 1; NaN where unknown. float64[rows, k]
             weight: what each counts, relative. float64[rows, k]
         """
+        known = ~np.isnan(y)
+        weight = np.where(known, weight, 0.0)
         middle = median_last(y)[:, None]
         spread = NORMAL_MAD * median_last(np.abs(y - middle))[:, None]
-        known = ~np.isnan(y)
-        wide = np.maximum(4.0 * spread, 1e-12)
+        wide = np.where(
+            spread > 0, FIRST_CLIP * spread, np.inf
+        )  # 0: most slots are alike, or empty
         clipped = np.where(known, np.clip(y, middle - wide, middle + wide), 0.0)
-        relative = (spread / middle) ** 2 + FLOOR
-        w = np.where(known, weight, 0.0) / relative
+        total = weight.sum(axis=1)[:, None]
+        mean = (weight * clipped).sum(axis=1)[:, None] / total
+        square = (weight * (clipped - mean) ** 2).sum(axis=1)[:, None] / total
+        w = weight / np.where(mean > 0, square / (mean * mean) + FLOOR, 1.0 / FLOOR)
         newest = int(slots.max())
         age = (slots - newest).astype(np.float64)
         t = self.table
