@@ -1,0 +1,171 @@
+"""The process of one role: `python -m monitor.cli.role ROLE ...`, started by `monitor run`.
+
+It composes what the roles are made of, and ends gracefully on SIGTERM, on SIGINT, and where its
+standard input ends, which says that the supervisor is gone.
+"""
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import click
+import structlog
+from prometheus_client import CollectorRegistry
+
+from monitor import telemetry
+from monitor.api.app import create_app
+from monitor.api.serving import serve
+from monitor.clock import wall_clock
+from monitor.definitions import Configuration, load
+from monitor.errors import MonitorError
+from monitor.export.pusher import AlertmanagerPusher
+from monitor.journal.store import Store
+from monitor.kafka.broker import on_loop_error
+from monitor.kafka.service import Service
+from monitor.kafka.state_folder import StateFolder
+from monitor.settings import environment
+from monitor.telemetry import Counters
+
+_GRACE_SECONDS = 8.0
+_NOT_CAUGHT_UP = "the view has not caught up with the journal"
+_log = structlog.get_logger(__name__)
+
+
+class Role:
+    """What the roles share in their processes."""
+
+    def __init__(
+        self, configuration: Configuration, folder: StateFolder, counters: Counters
+    ) -> None:
+        self.configuration = configuration
+        self.service = Service.of(configuration)
+        self.folder = folder
+        self.counters = counters
+
+    async def ingest(self, stopping: asyncio.Event) -> None:
+        """Events to frames."""
+        worker = await self.service.ingest(
+            clock=wall_clock, counters=self.counters, instance=self.folder.instance("ingest")
+        )
+        await worker.run(stopping)
+
+    async def core(self, stopping: asyncio.Event) -> None:
+        """Frames to decisions."""
+        worker = self.service.core(counters=self.counters, instance=self.folder.instance("core"))
+        await worker.run(stopping)
+
+    async def serve(self, stopping: asyncio.Event) -> None:
+        """The view, the API, and what Alertmanager is told."""
+        settings = self.configuration.settings
+        caught_up = asyncio.Event()
+        with Store(self.folder.view(await self.service.cluster())) as store:
+            app = create_app(
+                store,
+                self.service.plan,
+                clock=wall_clock,
+                registry=CollectorRegistry(),
+                ready=lambda: () if caught_up.is_set() else (_NOT_CAUGHT_UP,),
+                segments=settings.prometheus.segments,
+                max_series=settings.prometheus.max_series,
+                multiprocess_dir=self.folder.counters,
+            )
+            token = environment().get(settings.api.token_env or "")
+            running = await serve(app, settings.api.host, settings.api.port, token=token)
+            pusher = self._pusher(store, running.url)
+            view = self.service.view(
+                store, changed=pusher.notify if pusher else _nothing, caught_up=caught_up.set
+            )
+            pushing = asyncio.create_task(_push(pusher, caught_up))
+            try:
+                await view.run(stopping)
+            finally:
+                pushing.cancel()
+                await asyncio.wait({pushing})
+                await running.stop()
+
+    def _pusher(self, store: Store, url: str) -> AlertmanagerPusher | None:
+        alertmanager = self.configuration.settings.alertmanager
+        if alertmanager is None:
+            return None
+        return AlertmanagerPusher(
+            alertmanager.url, store, wall_clock, counters=self.counters, base_url=url
+        )
+
+
+def _nothing() -> None:
+    """Nobody is told."""
+
+
+async def _push(pusher: AlertmanagerPusher | None, caught_up: asyncio.Event) -> None:
+    """Tell Alertmanager, from when the view is no longer behind: what is over is no news."""
+    await caught_up.wait()
+    if pusher is not None:
+        await pusher.run()
+
+
+async def _until_stopped(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+    """Run a role until it is told to stop, and then for a few seconds at most."""
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(on_loop_error)
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    orphaned = asyncio.create_task(_orphaned(stopping))
+    working = asyncio.ensure_future(work(stopping))
+    told = asyncio.create_task(stopping.wait())
+    await asyncio.wait({working, told}, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({working}, timeout=_GRACE_SECONDS)
+    orphaned.cancel()
+    told.cancel()
+    if not working.done():
+        _log.error("role.overdue", after_seconds=_GRACE_SECONDS)
+        working.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await working
+    await working
+
+
+async def _orphaned(stopping: asyncio.Event) -> None:
+    """Set `stopping` when standard input ends."""
+    reader = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    while await reader.read(1):
+        pass
+    if not stopping.is_set():
+        _log.warning("role.orphaned")
+        stopping.set()
+
+
+@click.command()
+@click.argument("name", type=click.Choice(["ingest", "core", "serve"]))
+@click.option("--config", type=click.Path(path_type=Path), required=True)
+@click.option("--state", type=click.Path(path_type=Path), required=True)
+@click.option("--again", is_flag=True)
+def command(name: str, config: Path, state: Path, again: bool) -> None:
+    """Run one role; its supervisor holds the other end of standard input."""
+    telemetry.configure()
+    structlog.contextvars.bind_contextvars(role=name)
+    configuration = load(config, environment=environment())
+    counters = Counters(CollectorRegistry())
+    if again:
+        counters.restarts.labels(name).inc()
+    role = Role(configuration, StateFolder.of(configuration, state), counters)
+    asyncio.run(_until_stopped(getattr(role, name)))
+
+
+def main() -> int:
+    """Run the role; an error that a person can mend is one line of the log."""
+    try:
+        command(standalone_mode=False)
+    except MonitorError as error:
+        _log.error("role.failed", error=str(error))
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

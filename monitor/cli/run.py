@@ -1,0 +1,136 @@
+"""`monitor run`: the service on Kafka, one process a role, supervised."""
+
+import asyncio
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import click
+import structlog
+
+from monitor import telemetry
+from monitor.api.serving import check_bind
+from monitor.cli.options import config_option
+from monitor.definitions import Configuration, load
+from monitor.definitions.mistake import did_you_mean
+from monitor.errors import ConfigError, MonitorError
+from monitor.kafka.broker import on_loop_error
+from monitor.kafka.service import Service
+from monitor.kafka.state_folder import StateFolder
+from monitor.kafka.supervisor import Supervisor
+from monitor.settings import environment
+
+ROLES = ("ingest", "core", "serve")
+"""Every role, in the order of the flow."""
+
+_log = structlog.get_logger(__name__)
+
+
+@click.command()
+@config_option
+@click.option(
+    "--roles",
+    default=",".join(ROLES),
+    show_default=True,
+    help="Which of them run here; the others may run elsewhere.",
+)
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path),
+    default=Path("var"),
+    show_default=True,
+    metavar="DIR",
+    help="Folder for views and counters, which can be rebuilt.",
+)
+def command(config: Path, roles: str, state: Path) -> None:
+    """Run the service until it is told to stop (SIGTERM, SIGINT)."""
+    chosen = _roles(roles)
+    configuration = load(config, environment=environment())
+    if configuration.settings.source.kafka is None:
+        message = (
+            f"{config / 'monitor.yaml'}: `monitor run` reads Kafka, and source.kafka is not set; "
+            "for files there is `monitor replay`"
+        )
+        raise ConfigError(message)
+    service = Service.of(configuration)
+    _check_metrics(service, config)
+    telemetry.configure()
+    for name in service.plan.unserved:
+        _log.warning("metric.not_served", metric=name, remedy="its kind is not served yet")
+    folder = StateFolder.of(configuration, state)
+    if "serve" in chosen:
+        _check_port(configuration)
+    asyncio.run(_run(service, folder, chosen, config=config, state=state))
+
+
+def _roles(text: str) -> list[str]:
+    chosen = [role.strip() for role in text.split(",") if role.strip()]
+    for role in chosen:
+        if role == "hooks":
+            message = "--roles: the role hooks is not served yet; leave it out"
+            raise click.UsageError(message)
+        if role not in ROLES:
+            remedy = did_you_mean(role, ROLES) or f"; known are {', '.join(ROLES)}"
+            message = f"--roles: there is no role {role!r}{remedy}"
+            raise click.UsageError(message)
+    if not chosen:
+        message = f"--roles names no role; known are {', '.join(ROLES)}"
+        raise click.UsageError(message)
+    return sorted(set(chosen), key=ROLES.index)
+
+
+def _check_metrics(service: Service, config: Path) -> None:
+    if not service.plan.metrics:
+        message = (
+            f"{config}: no metric of a kind that is served (count, sum, mean, ratio): "
+            "add one, see `monitor init`"
+        )
+        raise ConfigError(message)
+
+
+def _check_port(configuration: Configuration) -> None:
+    """Say at once what the role `serve` would meet: a port in use, an address without a token."""
+    api = configuration.settings.api
+    check_bind(api.host, environment().get(api.token_env or ""))
+    try:
+        with socket.create_server((api.host, api.port)):
+            pass
+    except OSError as error:
+        message = (
+            f"the API cannot listen on {api.host}:{api.port} ({error.strerror or error}); stop "
+            "what listens there, or set api.port (MONITOR__API__PORT) to a free port"
+        )
+        raise MonitorError(message) from error
+
+
+async def _run(
+    service: Service, folder: StateFolder, roles: list[str], *, config: Path, state: Path
+) -> None:
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(on_loop_error)
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    await service.prepare()
+    folder.enter()
+
+    def started(role: str, again: bool) -> list[str]:
+        places = ["--config", str(config), "--state", str(state)]
+        module = [sys.executable, "-m", "monitor.cli.role", role]
+        return [*module, *places, *(["--again"] if again else [])]
+
+    _log.info(
+        "run.started",
+        roles=roles,
+        broker=service.broker.address,
+        topic=service.source.topic,
+        prefix=service.topics.prefix,
+        state=str(folder.path),
+    )
+    supervisor = Supervisor(
+        roles=roles,
+        command=started,
+        environment={**environment(), "PROMETHEUS_MULTIPROC_DIR": str(folder.counters)},
+    )
+    await supervisor.run(stopping)

@@ -1,0 +1,150 @@
+"""From a configuration to the workers of its roles: what they read, write and share."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from monitor.clock import Clock
+from monitor.core.machine import Machine
+from monitor.definitions import Configuration, compile_plan
+from monitor.definitions.plan import Plan
+from monitor.errors import ConfigError
+from monitor.ingest.source import Ingest
+from monitor.journal.records import records
+from monitor.journal.store import Store
+from monitor.kafka.broker import Broker
+from monitor.kafka.ingest_worker import IngestWorker
+from monitor.kafka.shard import Core
+from monitor.kafka.shard_worker import ShardWorker
+from monitor.kafka.source_partition import SourceTopic
+from monitor.kafka.topics import Topics, source_partitions
+from monitor.kafka.view_worker import ViewWorker
+from monitor.model.frame import Frame
+from monitor.model.record import Record
+from monitor.settings import KafkaJournal, KafkaSource
+from monitor.telemetry import Counters
+
+
+def core_of(plan: Plan) -> Core:
+    """How a shard drives the machine of `monitor.core`."""
+
+    def restore(shard: int, state: bytes) -> tuple[Machine, list[Record]]:
+        machine, effects = Machine.restore(plan, shard, state)
+        return machine, [record for effect in effects for record in records(effect)]
+
+    def apply(machine: Machine, frame: Frame) -> list[Record]:
+        return [record for effect in machine.apply(frame) for record in records(effect)]
+
+    def folded(machine: Machine) -> Mapping[str, int]:
+        by_dimension: Counter[str] = Counter()
+        for (_, dimension), events in machine.folded.items():
+            by_dimension[dimension] += events
+        return by_dimension
+
+    return Core(
+        fresh=lambda shard: Machine(plan, shard), restore=restore, apply=apply, folded=folded
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """A configuration on Kafka.
+
+    Attributes:
+        fields: the custom envelope, or None.
+    """
+
+    plan: Plan
+    broker: Broker
+    topics: Topics
+    source: KafkaSource
+    fields: Mapping[str, str] | None
+
+    @classmethod
+    def of(cls, configuration: Configuration) -> "Service":
+        """The service of a configuration; raises `ConfigError` where its source is not Kafka."""
+        source = configuration.settings.source.kafka
+        if source is None:
+            message = "the source is not Kafka: set source.kafka"
+            raise ConfigError(message)
+        journal = configuration.settings.kafka_journal or KafkaJournal()
+        return cls(
+            plan=compile_plan(configuration),
+            broker=Broker(address=source.bootstrap_servers),
+            topics=Topics(
+                prefix=journal.prefix, shards=journal.shards, replication=journal.replication
+            ),
+            source=source,
+            fields=configuration.fields or None,
+        )
+
+    async def prepare(self) -> None:
+        """Create the journal's topics, and see that the source is there.
+
+        Raises:
+            MonitorError: one line on what is missing or wrong, with the remedy.
+        """
+        await source_partitions(self.broker, self.source.topic)
+        await self.topics.ensure(self.broker)
+
+    async def cluster(self) -> str:
+        """The id of the Kafka cluster: offsets mean something only within it."""
+        async with self.broker.admin() as admin:
+            described = await admin.describe_cluster()
+        return str(described.get("cluster_id") or "unknown")
+
+    async def ingest(
+        self, *, clock: Clock, counters: Counters, instance: str | None
+    ) -> IngestWorker:
+        """The worker of the role `ingest`."""
+        partitions = await source_partitions(self.broker, self.source.topic)
+
+        def ingest(number: int, sources: int, position: int, state: Any) -> Ingest:
+            return Ingest(
+                self.plan,
+                self.fields,
+                source=number,
+                sources=sources,
+                name=str(number),
+                position=position,
+                clock=clock,
+                state=state,
+            )
+
+        return IngestWorker(
+            broker=self.broker,
+            topics=self.topics,
+            source=SourceTopic(
+                name=self.source.topic,
+                group=self.source.group,
+                partitions=partitions,
+                idle_timeout_us=self.plan.idle_timeout_us,
+                ingest=ingest,
+            ),
+            clock=clock,
+            counters=counters,
+            instance=instance,
+        )
+
+    def core(self, *, counters: Counters, instance: str | None) -> ShardWorker:
+        """The worker of the role `core`."""
+        return ShardWorker(
+            broker=self.broker,
+            topics=self.topics,
+            core=core_of(self.plan),
+            counters=counters,
+            instance=instance,
+        )
+
+    def view(
+        self, store: Store, *, changed: Callable[[], None], caught_up: Callable[[], None]
+    ) -> ViewWorker:
+        """The worker of the role `serve` that keeps the view."""
+        return ViewWorker(
+            broker=self.broker,
+            topics=self.topics,
+            store=store,
+            changed=changed,
+            caught_up=caught_up,
+        )

@@ -1,0 +1,77 @@
+"""The folder of a `monitor run` on this machine: view files, counters of the roles, locks.
+
+It is named by prefix and port, so that two services do not meet, while `--roles ingest` beside
+`--roles core,serve` of one service do: their counters add up in one `/metrics`. Nothing in it must
+survive: the journal's topics hold the state.
+"""
+
+import fcntl
+import os
+import socket
+from pathlib import Path
+from typing import IO
+
+from monitor.definitions import Configuration
+from monitor.settings import KafkaJournal
+
+
+class StateFolder:
+    """The folder.
+
+    Args:
+        root: where the folders of all services are.
+        prefix: of the journal.
+        port: of the API.
+    """
+
+    def __init__(self, root: Path, *, prefix: str, port: int) -> None:
+        self.path = root / f"{prefix}-{port}"
+        self._held: list[IO[bytes]] = []
+
+    @classmethod
+    def of(cls, configuration: Configuration, root: Path) -> "StateFolder":
+        """The folder of a configuration."""
+        settings = configuration.settings
+        journal = settings.kafka_journal or KafkaJournal()
+        return cls(root, prefix=journal.prefix, port=settings.api.port)
+
+    @property
+    def counters(self) -> Path:
+        """Where the roles keep their counters (prometheus-client's multiprocess mode)."""
+        return self.path / "counters"
+
+    def view(self, cluster: str) -> Path:
+        """The view of a Kafka cluster: offsets of another one would mean something else."""
+        return self.path / f"view-{cluster}.db"
+
+    def enter(self) -> None:
+        """Make it, and empty the counters unless another run is using them. Held until exit."""
+        self.counters.mkdir(parents=True, exist_ok=True)
+        lock = self._open("run.lock")
+        if _locks(lock, fcntl.LOCK_EX):
+            for file in self.counters.glob("*.db"):
+                file.unlink(missing_ok=True)
+        _locks(lock, fcntl.LOCK_SH)
+
+    def instance(self, role: str) -> str | None:
+        """The name of a role's process as a static group member; None where one has it already.
+
+        A restart under the same name gets its partitions at once, where a new name would have to
+        wait for the old session to end. Held until the process ends, however it does.
+        """
+        if _locks(self._open(f"{role}.lock"), fcntl.LOCK_EX):
+            return f"{socket.gethostname()}-{self.path.name}-{role}"
+        return None
+
+    def _open(self, name: str) -> IO[bytes]:
+        file = os.fdopen(os.open(self.path / name, os.O_RDWR | os.O_CREAT, 0o600), "r+b")
+        self._held.append(file)
+        return file
+
+
+def _locks(file: IO[bytes], kind: int) -> bool:
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
