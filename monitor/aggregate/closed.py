@@ -4,7 +4,7 @@ Buckets inside the longest window are kept as arrays; older ones, down to the re
 compressed.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 import zstandard
 
 from monitor.model.tick import Floats, Ints
-from monitor.model.time import NEVER
+from monitor.model.time import FOREVER, NEVER
 from monitor.stats.exact import add_pairs
 
 
@@ -33,16 +33,18 @@ class ClosedBuckets:
         self._starts: list[int] = []
         self._recent: dict[int, Floats] = {}
         self._old: dict[int, tuple[int, bytes]] = {}
+        self._active: set[int] = set()
         self._rolling = {w: np.zeros((2, 0, measures)) for w in self.windows_us}
         self._from = dict.fromkeys(self.windows_us, NEVER)
 
-    def push(self, start_us: int, end_us: int, sums: Floats) -> None:
+    def push(self, start_us: int, end_us: int, sums: Floats, *, active: bool) -> None:
         """Take in a bucket that has just closed, and let go of what is too old.
 
         Args:
             start_us: its start; later than that of every bucket before.
             end_us: its end.
             sums: of every row of the panel. float64[rows, k]
+            active: whether any event of any kind arrived in it.
         """
         for window in self.windows_us:
             first = end_us - window
@@ -54,6 +56,8 @@ class ClosedBuckets:
         self._starts.append(start_us)
         self._recent[start_us] = sums
         self.newest_us = start_us
+        if active:
+            self._active.add(start_us)
         self._let_go(end_us)
 
     def window_sums(self, window_us: int) -> Floats:
@@ -71,6 +75,10 @@ class ClosedBuckets:
             return None
         return np.frombuffer(zstandard.decompress(old[1])).reshape(self.measures, old[0]).T
 
+    def was_active(self, start_us: int) -> bool:
+        """Whether any event arrived in time for this bucket."""
+        return start_us in self._active
+
     def restate(self, start_us: int, rows: Ints, sums: Floats) -> None:
         """Overwrite rows of a closed bucket by what they are with late events.
 
@@ -87,7 +95,10 @@ class ClosedBuckets:
             if begin <= start_us:
                 self._roll(window, change, -1.0)
                 self._roll(window, new, +1.0)
-        if start_us in self._recent:
+        if known is None and start_us >= min(self._from.values(), default=FOREVER):
+            insort(self._starts, start_us)  # what was rolled in must be rolled out
+            self._recent[start_us] = new
+        elif start_us in self._recent:
             self._recent[start_us] = new
         else:
             self._old[start_us] = size, _compress(new)
@@ -129,11 +140,11 @@ class ClosedBuckets:
         keep = min(keep, len(self._starts) - 1)
         for start in self._starts[:keep]:
             sums = self._recent.pop(start)
-            if self.restatement_us:
-                self._old[start] = len(sums), _compress(sums)
+            self._old[start] = len(sums), _compress(sums)
         del self._starts[:keep]
         while self._old and (oldest := next(iter(self._old))) < end_us - self.restatement_us:
             del self._old[oldest]
+            self._active.discard(oldest)
 
     def dump(self) -> dict[str, Any]:
         """The state as plain values and arrays."""
@@ -142,6 +153,7 @@ class ClosedBuckets:
             "recent": [[start, self._recent[start]] for start in self._starts],
             "old": [[start, size, data] for start, (size, data) in self._old.items()],
             "rolling": [[w, self._from[w], pair] for w, pair in self._rolling.items()],
+            "active": sorted(self._active),
             "measures": self.measures,
         }
 
@@ -154,6 +166,7 @@ class ClosedBuckets:
             self._starts.append(start)
             self._recent[start] = sums
         self._old = {start: (size, data) for start, size, data in state["old"]}
+        self._active = set(state["active"])
         for window, begin, pair in state["rolling"]:
             if window in self._rolling:
                 self._rolling[window] = np.array(pair)

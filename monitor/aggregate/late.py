@@ -65,9 +65,12 @@ class LateEvents:
             sums = self._kept(start, rows) + np.stack([late[row] for row in rows.tolist()])
             self._closed.restate(start, rows, sums)
             reach = self._values.window_us(rows) - self._calendar.width_us
-            for row, more in zip(rows.tolist(), reach.tolist(), strict=True):
+            born = self._series.table["born_us"][rows]
+            for row, more, since in zip(rows.tolist(), reach.tolist(), born.tolist(), strict=True):
                 for later in self._closed_starts(start, start + more):
-                    touched.setdefault(later, set()).add(row)
+                    # of later buckets only the window moves: where the series stands in them at all
+                    if later == start or since <= later:
+                        touched.setdefault(later, set()).add(row)
         for start in sorted(touched):
             revisions = self._revisions.setdefault(start, {})
             for row in sorted(touched[start]):
@@ -96,14 +99,16 @@ class LateEvents:
                 first = bucket_start(self._calendar, end - window)
                 past = self._closed.total(rows[mine], self._closed_starts(first, start))
                 window_value[mine] = self._values.whenever(rows[mine], past)
+        n = self._values.roles(rows, sums)[1]
+        observed = np.ones(len(rows), dtype=bool) if self._closed.was_active(start) else n > 0
         return Restatement(
             start_us=start,
             end_us=end,
             rows=rows,
             revision=np.array([revisions[row] for row in rows.tolist()], dtype=np.int64),
             measures=sums,
-            value=self._values.whenever(rows, sums),
-            n=self._values.roles(rows, sums)[1],
+            value=self._values.of(rows, sums, observed),
+            n=n,
             window_value=window_value,
         )
 

@@ -178,9 +178,9 @@ class Panel:
     def _tick(self, start: int, end: int) -> Tick:
         rows = np.arange(self.series.size)
         sums = self._open.take(start, len(rows))
-        self._closed.push(start, end, sums)
-        alive = self.series.table["born_us"] <= start
         active = start in self._active
+        self._closed.push(start, end, sums, active=active)
+        alive = self.series.table["born_us"] <= start
         x, n = self._values.roles(rows, sums)
         observed = alive & np.where(self.series.table["total"], active, n > 0)
         value = self._values.of(rows, sums, observed)

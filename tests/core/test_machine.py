@@ -115,9 +115,11 @@ def final(effects: Iterable[Effect]) -> dict[Key, dict[str, Any]]:
 
 
 def first(effects: Iterable[Effect]) -> dict[Key, BucketLine]:
-    """Revision 0 of every bucket."""
+    """Revision 0 of every bucket; its window may hold late events of earlier buckets already."""
     return {
-        (row.metric, row.dimension, row.segment, row.start): row
+        (row.metric, row.dimension, row.segment, row.start): msgspec.structs.replace(
+            row, window_value=None
+        )
         for row in rows(effects)
         if row.revision == 0
     }
