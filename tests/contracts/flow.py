@@ -70,7 +70,8 @@ def draw_counts(rng: np.random.Generator, mean: Any, phi: float, size: int) -> F
     """Counts of variance phi times the mean."""
     mean = np.broadcast_to(mean, size)
     drawn = rng.poisson(mean) if phi <= 1 else rng.negative_binomial(mean / (phi - 1), 1 / phi)
-    return drawn.astype(float)
+    counts: Floats = drawn.astype(float)
+    return counts
 
 
 def draw_shares(rng: np.random.Generator, n: Any, p: Any, phi: float, size: int) -> Floats:
