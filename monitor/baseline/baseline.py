@@ -17,7 +17,8 @@ from monitor.baseline.dispersion import Dispersion
 from monitor.baseline.forecast import Forecast
 from monitor.baseline.history import History
 from monitor.baseline.level import Level
-from monitor.baseline.slots import ROWS, Slots
+from monitor.baseline.slots import Slots
+from monitor.baseline.weeks import against_profile, newest_weeks
 from monitor.model.table import Column, Table
 from monitor.model.tick import Bools, Expectation, Floats, Ints, Observation, Traits
 from monitor.model.time import DAY, FOREVER, HOUR
@@ -261,9 +262,9 @@ class Baseline:
             of_zone = np.flatnonzero(traits.timezone == zone)
             for first in range(0, of_zone.size, _CHUNK):
                 at = of_zone[first : first + _CHUNK]
-                found = profile.fit(
-                    self._weeks(at, zone), traits.total[at], traits.law[at] == laws.BETA_BINOMIAL
-                )
+                weeks = newest_weeks(self._history, self._slots, at, zone)
+                is_share = traits.law[at] == laws.BETA_BINOMIAL
+                found = profile.fit(weeks, traits.total[at], is_share)
                 rows["profile"][at] = found.shape
                 rows["units"][at] = found.units
                 rows["weeks"][at] = found.weeks
@@ -274,42 +275,10 @@ class Baseline:
         if new.size:
             self._first_level(new, traits)
 
-    def _weeks(self, at: Ints, zone: int) -> profile.Weeks:
-        slots, history = self._slots, self._history
-        week, lag = slots.week, slots.lag
-        newest = history.newest or 0
-        first = newest - history.length + 1
-        local = slots.locals(first, history.length + 1, zone)
-        end = int(local[-1]) - lag
-        places = np.full(ROWS * week, -1)
-        where = local[:-1] - (end - ROWS * week)
-        inside = (where >= 0) & (where < ROWS * week)
-        places[where[inside]] = np.arange(first, newest + 1)[inside] % history.length
-        column = (np.arange(week) - end) % week
-        places = places.reshape(ROWS, week)[:, column].T
-        table = history.table
-        x, n = (
-            np.where(places < 0, np.nan, table[name][at][:, places].astype(np.float64))
-            for name in ("x", "n")
-        )
-        marked = table["marked"][at][:, places] & (places >= 0)
-        return profile.Weeks(x=x, n=n, marked=marked, position=(column + 0.5) / week - 0.5)
-
-    def _at_level_one(self, at: Ints, traits: Traits) -> tuple[Ints, Floats, Floats]:
-        """Slots of the history, and of some rows what their x would be at level 1, and x itself."""
-        history, week = self._history, self._slots.week
-        slots = history.slots()
-        shape = np.empty((at.size, slots.size))
-        for zone in np.unique(traits.timezone[at]).tolist():
-            mine = traits.timezone[at] == zone
-            local = self._slots.locals(int(slots.min()), slots.size, zone)[slots - slots.min()]
-            shape[mine] = np.exp(self._rows["profile"][at[mine]][:, local % week])
-        n = history.table["n"][at].astype(np.float64)
-        shape *= np.where(traits.total[at][:, None], 1.0, n)
-        return slots, shape, history.table["x"][at].astype(np.float64)
-
     def _first_level(self, at: Ints, traits: Traits) -> None:
-        slots, shape, x = self._at_level_one(at, traits)
+        slots, shape, x = against_profile(
+            self._history, self._slots, self._rows["profile"], at, traits
+        )
         known = (shape > 0) & ~np.isnan(x) & ~self._history.table["marked"][at]
         shape = np.where(known, shape, 0.0)
         weight = shape / np.mean(shape, axis=1)[:, None]
@@ -323,7 +292,9 @@ class Baseline:
         if not at.size or self._history.newest is None:
             return
         rows = self._rows
-        slots, shape, x = self._at_level_one(at, traits)
+        slots, shape, x = against_profile(
+            self._history, self._slots, self._rows["profile"], at, traits
+        )
         starts = rows["last_incident_us"][at].tolist()
         since = np.array([self._slots.of(t) for t in starts], np.int64)
         newest = max(1, HOLD_US // self._slots.width_us)

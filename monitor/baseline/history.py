@@ -57,12 +57,3 @@ class History:
         places = np.arange(self.length)
         result: Ints = newest - (newest - places) % self.length
         return result
-
-    def dump(self) -> dict[str, Any]:
-        """The state as plain values."""
-        return {"newest": self.newest, "table": self.table.dump()}
-
-    def load(self, state: dict[str, Any]) -> None:
-        """Take over what `dump` gave."""
-        self.newest = state["newest"]
-        self.table.load(state["table"])

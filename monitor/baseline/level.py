@@ -5,8 +5,6 @@ realised error is in use (GUARD.md, the baseline, 5). The mean is a ratio of wei
 natural scale, so that it is not biased where a bucket holds 0 to 3 events.
 """
 
-from typing import Any
-
 import numpy as np
 
 from monitor.model.table import Column, Table
@@ -195,11 +193,3 @@ class Level:
         t["t1"] = np.where(column, level[:, None] * t["s1"], t["t1"])
         t["base"] = np.where(rows, level, t["base"])
         t["pending"] = np.where(rows, np.nan, t["pending"])
-
-    def dump(self) -> dict[str, Any]:
-        """The state as plain values."""
-        return self.table.dump()
-
-    def load(self, state: dict[str, Any]) -> None:
-        """Take over what `dump` gave."""
-        self.table.load(state)

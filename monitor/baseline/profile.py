@@ -74,7 +74,11 @@ def fit(weeks: Weeks, total: Bools, share: Bools) -> Profile:
     y = np.where((count_last(clean) >= LEAST_WEEKS)[..., None], clean, y)
     level, slope = _levels(y)
     rest = y - level[:, None, :] - slope[:, None, None] * weeks.position[None, :, None]
-    shape = _fill(np.where(_is_pair(full), _of_two(rest), median_last(rest)))
+    shape = median_last(rest)
+    pairs = np.flatnonzero(np.count_nonzero(full, axis=1) == LEAST_WEEKS)
+    if pairs.size:
+        shape[pairs] = _of_two(rest[pairs])
+    shape = _fill(shape)
     count = np.where(np.count_nonzero(full, axis=1) >= LEAST_WEEKS, full.sum(axis=1), 0)
     shape = shape - np.mean(shape, axis=1)[:, None]
     return Profile(
@@ -138,11 +142,6 @@ def _levels(y: Floats) -> tuple[Floats, Floats]:
     return level, np.clip(minmod_last(steps), -MOST_SLOPE, MOST_SLOPE)
 
 
-def _is_pair(full: Bools) -> Bools:
-    pair: Bools = (np.count_nonzero(full, axis=1) == LEAST_WEEKS)[:, None]
-    return pair
-
-
 def _of_two(rest: Array) -> Array:
     """Mean of two weeks; where they disagree, the one nearer to what that time of day is like."""
     ordered = np.sort(rest, axis=-1)
@@ -166,6 +165,8 @@ def _time_of_day(rest: Array) -> Array:
 
 def _fill(shape: Array) -> Array:
     """Slots that no week has: as the same time on other days; else as the week's mean."""
+    if not np.isnan(shape).any():
+        return shape
     daily = _time_of_day(shape[..., None])
     filled = np.where(np.isnan(shape), daily, shape)
     return np.where(np.isnan(filled), 0.0, filled)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from monitor.guard.bets import DELTAS, UP, Bets, scale
 from monitor.guard.evidence import Evidence
 from monitor.guard.incident import Bucket, Incidents
+from monitor.guard.label import bounds, label
 from monitor.guard.silence import LEAST_PHI, Silence
 from monitor.model.table import Table
 from monitor.model.tick import (
@@ -23,15 +24,12 @@ from monitor.model.tick import (
     Ints,
     Observation,
     Reason,
-    State,
     Traits,
 )
 from monitor.stats import laws
 
 SUSPICION = 0.5
 """Of log A: evidence above the square root of A is a suspicion."""
-BOUND_SDS = 3.0
-"""What is shown as noise: the null band and this many standard deviations of a bucket."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,7 +209,7 @@ class Guard:
         log_m = np.where(change.forgotten, -np.inf, finding.log_m)
         suspected = bucket.expected.ready & (log_m >= SUSPICION * bucket.traits.log_threshold)
         pending = suspected & ~is_open & ~change.parent_open
-        state, reason = _label(
+        state, reason = label(
             bucket,
             change.parent_open,
             is_open=is_open,
@@ -222,7 +220,7 @@ class Guard:
         reason = np.where(change.accepted, Reason.NEW_NORMAL, reason)
         over = np.where(returned, Reason.DATA_RETURNED, Reason.RECOVERED)
         reason = np.where(change.recovered, over, reason)
-        lower, upper = _bounds(bucket)
+        lower, upper = bounds(bucket)
         return Decision(
             state=state.astype(np.int8),
             reason=reason.astype(np.int8),
@@ -256,41 +254,3 @@ def _empty(bucket: Bucket) -> Bools:
     """Rows that hold nothing where something was expected, and whose silence is an alert."""
     expected, traits = bucket.expected, bucket.traits
     return expected.ready & ~bucket.seen.observed & traits.page_no_data & (expected.units > 0)
-
-
-def _label(
-    bucket: Bucket,
-    parent_open: Bools,
-    *,
-    is_open: Bools,
-    suspected: Bools,
-    log_m: Floats,
-    silent: Bools,
-) -> tuple[Ints, Ints]:
-    """State and reason of each row, the later overruling the earlier."""
-    above = log_m >= bucket.traits.log_threshold
-    few = ~(bucket.expected.units >= bucket.traits.min_units)
-    under = parent_open & suspected
-    cases: tuple[tuple[Bools, State, Any], ...] = (
-        (suspected, State.SUSPECTED, Reason.EVIDENCE_GROWING),
-        (under, State.SUSPECTED, Reason.PARENT_ALERTING),
-        (under & above, State.ALERTING, Reason.PARENT_ALERTING),
-        (few, State.TOO_FEW_UNITS, Reason.TOO_FEW_UNITS),
-        (is_open, State.ALERTING, np.where(silent, Reason.SILENT, Reason.SHIFT)),
-        (~bucket.expected.ready, State.LEARNING, Reason.LEARNING),
-        (~bucket.seen.observed, State.NO_DATA, Reason.NO_DATA),
-    )
-    size = log_m.size
-    state, reason = np.full(size, int(State.OK)), np.full(size, int(Reason.WITHIN_BAND))
-    for where, its_state, its_reason in cases:
-        state = np.where(where, int(its_state), state)
-        reason = np.where(where, its_reason, reason)
-    return state, reason
-
-
-def _bounds(bucket: Bucket) -> tuple[Floats, Floats]:
-    level, scaled = bucket.expected.level, bucket.scale
-    width = scaled.eps + BOUND_SDS * np.sqrt(scaled.variance) / np.abs(scaled.mean)
-    width = np.where(np.isfinite(width), width, np.nan)
-    most = np.where(bucket.traits.law == laws.BETA_BINOMIAL, 1.0, np.inf)
-    return np.maximum(level * (1.0 - width), 0.0), np.minimum(level * (1.0 + width), most)

@@ -252,6 +252,17 @@ def test_a_gap_of_days_is_survived_and_one_of_weeks_is_learnt_anew() -> None:
     assert (expected.learning_us > 10 * DAY).all()
 
 
+def test_a_gap_inside_an_hour_breaks_no_hour() -> None:
+    """Every sixth hour ends early and the next begins late: what was seen of both is used."""
+    learner, rng = Learner(make_traits(10), QUARTER), np.random.default_rng(13)
+    for k in range(96 * 20):
+        if k % 24 not in {3, 4}:
+            learner.learn(k, draw_counts(rng, 2000.0, 1.0, 10))
+    expected = learner.expect(96 * 20)
+    assert expected.ready.all()
+    assert np.mean(expected.level) == pytest.approx(2000, rel=0.01)
+
+
 def test_a_series_below_zero_stays_learning() -> None:
     """A mean of -5 has no logarithm: no level, no warning, no decision."""
     learner, rng = Learner(make_traits(1, MEAN), HOUR), np.random.default_rng(10)

@@ -25,7 +25,7 @@ def payoffs(law: str, x: Floats, n: Floats, expected: Expectation, eps: float) -
 
 
 def inside(eps: float) -> Floats:
-    return np.linspace(-eps, eps, 5)
+    return np.linspace(-eps, eps, 3)
 
 
 @pytest.mark.parametrize("phi", [1.0, 1.5, 2.0, 10.0, 50.0])
@@ -46,9 +46,9 @@ def test_counts(phi: float, mean: float, eps: float) -> None:
             assert np.max(law.pmf(x) @ paid) <= 1 + TOLERANCE
 
 
-@pytest.mark.parametrize("phi", [1.0, 1.2, 2.0, 5.0, 50.0])
+@pytest.mark.parametrize("phi", [1.0, 1.2, 5.0, 50.0])
 @pytest.mark.parametrize("n", [1, 2, 10, 100, 1000])
-@pytest.mark.parametrize("p", [0.01, 0.2, 0.5, 0.9, 0.985])
+@pytest.mark.parametrize("p", [0.01, 0.2, 0.9, 0.985])
 def test_shares(phi: float, n: int, p: float) -> None:
     x = np.arange(n + 1)
     expected = make_expectation(x.size, level=p, units=n, phi=phi)

@@ -1,0 +1,62 @@
+"""The history in local time: as weeks for the profile, and against the profile for the level."""
+
+import numpy as np
+
+from monitor.baseline.history import History
+from monitor.baseline.profile import Weeks
+from monitor.baseline.slots import ROWS, Slots
+from monitor.model.tick import Floats, Ints, Traits
+
+
+def newest_weeks(history: History, slots: Slots, rows: Ints, zone: int) -> Weeks:
+    """The newest weeks that are old enough for the profile.
+
+    Args:
+        history: of all rows.
+        slots: their numbering.
+        rows: which; all of them in this time zone.
+        zone: its index.
+    """
+    week, newest = slots.week, history.newest or 0
+    first = newest - history.length + 1
+    local = slots.locals(first, history.length + 1, zone)
+    end = int(local[-1]) - slots.lag
+    places = np.full(ROWS * week, -1)
+    where = local[:-1] - (end - ROWS * week)
+    inside = (where >= 0) & (where < ROWS * week)
+    places[where[inside]] = np.arange(first, newest + 1)[inside] % history.length
+    column = (np.arange(week) - end) % week
+    places = places.reshape(ROWS, week)[:, column].T
+    x, n = (
+        np.where(places < 0, np.nan, history.table[name][rows][:, places].astype(np.float64))
+        for name in ("x", "n")
+    )
+    marked = history.table["marked"][rows][:, places] & (places >= 0)
+    return Weeks(x=x, n=n, marked=marked, position=(column + 0.5) / week - 0.5)
+
+
+def against_profile(
+    history: History, slots: Slots, profile: Floats, rows: Ints, traits: Traits
+) -> tuple[Ints, Floats, Floats]:
+    """What some rows' x would be at level 1, and what it was.
+
+    Args:
+        history: of all rows.
+        slots: their numbering.
+        profile: log shape of the week, of all rows.
+        rows: which.
+        traits: of all rows.
+
+    Returns:
+        The slots of the columns, x at level 1, and x.
+    """
+    at = history.slots()
+    first = int(at.min())
+    at_one = np.empty((rows.size, at.size))
+    for zone in np.unique(traits.timezone[rows]).tolist():
+        mine = traits.timezone[rows] == zone
+        local = slots.locals(first, at.size, zone)[at - first]
+        at_one[mine] = np.exp(profile[rows[mine]][:, local % slots.week])
+    n = history.table["n"][rows].astype(np.float64)
+    at_one *= np.where(traits.total[rows][:, None], 1.0, n)
+    return at, at_one, history.table["x"][rows].astype(np.float64)
