@@ -12,7 +12,12 @@ PURE := model stats definitions ingest aggregate baseline guard diagnose alert c
 PURE_FILES := $(subst $(empty) $(empty),$(comma),$(PURE:%=monitor/%/*))
 
 .NOTPARALLEL:
-.PHONY: check lint format types layers test coverage lock clean
+# From nothing to an alert, without a broker: three weeks of a small shop, replayed.
+try: .venv
+	$(BIN)/python examples/shop_history.py var/shop.ndjson.gz
+	$(BIN)/monitor replay var/shop.ndjson.gz --out var/replay
+
+.PHONY: try check lint format types layers test coverage lock clean
 
 check: lint types layers test coverage
 

@@ -1,6 +1,5 @@
 """`monitor replay`: own history through the same pipeline, to files."""
 
-import os
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -25,6 +24,7 @@ from monitor.embedded.outputs import Buckets, FileOutputs
 from monitor.embedded.replay import Replay, reasons_in_words
 from monitor.errors import ConfigError
 from monitor.ingest.files import LineFile, open_files
+from monitor.settings import environment
 
 
 @click.command()
@@ -51,7 +51,7 @@ def command(files: tuple[str, ...], config: Path, out: Path, buckets: str, as_js
     FILE is NDJSON, plain, .gz or .zst; `-` reads standard input. Every file is a source of its own:
     the one whose watermark is lowest is read next.
     """
-    configuration = load(config, environment=os.environ)
+    configuration = load(config, environment=environment())
     plan = compile_plan(configuration, shards=1)
     _tell_unserved(plan, config)
     inputs = open_files(files)
@@ -75,7 +75,12 @@ def command(files: tuple[str, ...], config: Path, out: Path, buckets: str, as_js
     if as_json:
         print_json(summary)
     else:
-        console().print(_table(summary, out))
+        screen = console()
+        screen.print(_table(summary, out))
+        for alert in run.totals.fired:
+            screen.print(f"\n{alert}", markup=False)
+        if summary["alerts"]["fired"] > len(run.totals.fired):
+            screen.print(f"\nmore in {out / 'alerts.ndjson'}", markup=False)
 
 
 def _tell_unserved(plan: Plan, config: Path) -> None:

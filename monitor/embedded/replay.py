@@ -21,6 +21,10 @@ CHUNK_LINES = 20_000
 """Lines read of a file before another one may have its turn: a flush, and so a frame."""
 
 
+SHOWN = 5
+"""Alerts that a person is shown on the terminal; all of them stand in `alerts.ndjson`."""
+
+
 class Sink(Protocol):
     """Where a replay leaves what it finds."""
 
@@ -33,13 +37,24 @@ class Sink(Protocol):
 
 @dataclass(slots=True)
 class Totals:
-    """What a replay has read and found; `summary` is `summary.json`."""
+    """What a replay has read and found; `summary` is `summary.json`.
+
+    Attributes:
+        events: lines by what became of them.
+        reasons: dead letters by reason.
+        alerts: changes of incidents by the state they changed to.
+        buckets: judged buckets of all series.
+        series: every (metric, dimension, segment).
+        fired: the first alerts in words.
+        first_us, last_us: earliest and newest event time.
+    """
 
     events: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     alerts: Counter[str] = field(default_factory=Counter)
     buckets: int = 0
     series: set[tuple[str, str, str]] = field(default_factory=set)
+    fired: list[str] = field(default_factory=list)
     first_us: int | None = None
     last_us: int | None = None
 
@@ -60,6 +75,8 @@ class Totals:
                     self.series.update((group.metric, group.dimension, s) for s in group.segments)
             elif isinstance(effect, IncidentChanged) and effect.transition:
                 self.alerts[effect.incident.state] += 1
+                if effect.incident.state == IncidentState.FIRING and len(self.fired) < SHOWN:
+                    self.fired.append(effect.incident.summary)
 
     def summary(self, seconds: float, folded: int) -> dict[str, Any]:
         """The body of `summary.json`."""

@@ -1,0 +1,126 @@
+"""Speed of the core on one core: deltas merged, and buckets closed and judged, a second.
+
+    python benchmarks/core.py [--series 500] [--minutes 4000]
+
+Both are printed beside a plain numpy sum of the same deltas in the same run, so that a slow machine
+does not look like a slow program.
+"""
+
+import argparse
+import time
+
+import numpy as np
+
+from monitor.core.machine import Machine
+from monitor.definitions.plan import Calendar, Law, Measure, MetricPlan, Plan
+from monitor.model.frame import Deltas, Frame, decode_frame, encode_frame
+from monitor.model.time import DAY, MINUTE, SECOND
+
+START = 20_400 * DAY
+
+
+def plan_of(series: int) -> Plan:
+    metric = MetricPlan(
+        name="orders",
+        kind="count",
+        measures=(Measure(name="count", event="order"),),
+        groupings=((), ("country",)),
+        calendar=Calendar(width_us=MINUTE),
+        window_us=MINUTE,
+        season_timezone="UTC",
+        law=Law.NEGATIVE_BINOMIAL,
+        severity="page",
+        direction="both",
+        min_relative_shift=0.02,
+        min_units=10,
+        no_data="alert",
+        accept_after_us=DAY,
+        log_threshold=(13.0, 17.0),
+        formula="benchmark",
+    )
+    return Plan(
+        metrics=(metric,),
+        allowed_lateness_us=30 * SECOND,
+        restatement_window_us=2 * DAY,
+        max_clock_skew_us=5 * MINUTE,
+        idle_timeout_us=MINUTE,
+        cardinality=series,
+    )
+
+
+def frame(position: int, minutes: np.ndarray, series: int, counts: np.ndarray, mark: int) -> Frame:
+    """One frame with a row for every series in each of these minutes."""
+    buckets = START + minutes * MINUTE
+    hi = counts.astype(float).reshape(-1, 1)
+    deltas = Deltas(
+        metric="orders",
+        formula="benchmark",
+        groups=np.array([0] + [1] * (series - 1), dtype=np.int16),
+        segments=["all", *(f"s{i:06d}" for i in range(series - 1))],
+        late=np.zeros(len(hi), dtype=bool),
+        bucket=np.repeat(buckets, series),
+        series=np.tile(np.arange(series, dtype=np.int32), len(minutes)),
+        hi=hi,
+        lo=np.zeros_like(hi),
+    )
+    return Frame(
+        source=0, sources=1, start=position, stop=position + 1, watermark_us=mark, newest_us=mark,
+        activity=buckets, deltas=[deltas],
+    )  # fmt: skip
+
+
+def merging(series: int) -> None:
+    """Deltas into buckets that stay open, from the bytes of the frame on."""
+    counts = np.random.default_rng(1).poisson(100, (5, series))
+    frames = [encode_frame(frame(i, np.arange(5), series, counts, START)) for i in range(40)]
+    machine = Machine(plan_of(series))
+    machine.apply(decode_frame(frames[0]))
+    began = time.perf_counter()
+    for data in frames[1:]:
+        machine.apply(decode_frame(data))
+    seconds = time.perf_counter() - began
+    rows = 39 * counts.size
+    began = time.perf_counter()
+    for data in frames[1:]:
+        delta = decode_frame(data).deltas[0]
+        np.bincount(delta.series, weights=delta.hi[:, 0])
+    plain = time.perf_counter() - began
+    print(
+        f"deltas merged, {series:,} series: {rows / seconds / 1e6:.2f} million/s "
+        f"({plain / seconds:.2f} of a bare decode and bincount)"
+    )
+
+
+def ticking(series: int, minutes: int) -> None:
+    """Buckets closed, judged and learnt, after the first two weeks of hourly history exist."""
+    machine = Machine(plan_of(series))
+    chance = np.random.default_rng(2)
+    position = 0
+    began, rows = time.perf_counter(), 0
+    for first in range(0, minutes, 60):
+        span = np.arange(first, min(first + 60, minutes))
+        counts = chance.poisson(1000, (len(span), series))
+        mark = START + int(span[-1] + 1) * MINUTE
+        machine.apply(frame(position, span, series, counts, mark))
+        position += 1
+        rows += counts.size
+    seconds = time.perf_counter() - began
+    size = len(machine.snapshot())
+    print(
+        f"series-ticks, {series:,} series: {rows / seconds:,.0f}/s, "
+        f"{1e3 * seconds / minutes:.2f} ms a tick; snapshot {size / series / 1024:.1f} KiB a series"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--series", type=int, nargs="*", default=[100, 500, 2000])
+    parser.add_argument("--minutes", type=int, default=3000)
+    args = parser.parse_args()
+    for series in args.series:
+        merging(series)
+        ticking(series, args.minutes)
+
+
+if __name__ == "__main__":
+    main()
