@@ -226,3 +226,31 @@ def test_state_is_what_the_codec_can_carry() -> None:
     for state in (flow.baseline.dump(), flow.guard.dump()):
         decoded = msgspec.msgpack.decode(codec.encode(state), ext_hook=lambda code, data: code)
         assert set(decoded) == set(state)
+
+
+def test_the_whole_flow_keeps_its_budget_on_a_null_stream(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With A = 1000 and everything learnt, no more alarms than one per 1000 buckets and series.
+
+    The same world without what was learnt of dispersion and of the baseline's own error breaks it.
+    """
+    size, days = 100, 24
+    alarms = {}
+    for honest in (True, False):
+        rng = np.random.default_rng(6)
+        flow = Flow(
+            make_traits(size, log_threshold=np.log(1000.0), min_relative_shift=0.0), width=HALF
+        )
+        if not honest:
+            monkeypatch.setattr(flow.baseline._dispersion, "value", lambda least, _: least)
+            monkeypatch.setattr(flow.baseline._band, "variance", lambda noise, *_: 0.0 * noise)
+        count = 0
+        for k in range(48 * days):
+            x = draw_counts(rng, 1000 * season(k, HALF), 4.0, size)
+            _, decision = flow.run(k, x)
+            count += int(decision.opened.sum())
+        alarms[honest] = count
+    budget = size * 48 * (days - 18) / 1000
+    assert alarms[True] <= budget
+    assert alarms[False] > budget
