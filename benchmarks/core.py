@@ -95,14 +95,12 @@ def ticking(series: int, minutes: int) -> None:
     """Buckets closed, judged and learnt, after the first two weeks of hourly history exist."""
     machine = Machine(plan_of(series))
     chance = np.random.default_rng(2)
-    position = 0
     began, rows = time.perf_counter(), 0
-    for first in range(0, minutes, 60):
+    for position, first in enumerate(range(0, minutes, 60)):
         span = np.arange(first, min(first + 60, minutes))
         counts = chance.poisson(1000, (len(span), series))
         mark = START + int(span[-1] + 1) * MINUTE
         machine.apply(frame(position, span, series, counts, mark))
-        position += 1
         rows += counts.size
     seconds = time.perf_counter() - began
     size = len(machine.snapshot())

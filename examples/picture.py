@@ -1,6 +1,6 @@
 """The picture of an alert: one metric's value in its expected band, as SVG, from a replay's files.
 
-    python examples/picture.py REPLAY_DIR METRIC FILE.svg
+python examples/picture.py REPLAY_DIR METRIC FILE.svg
 """
 
 import json

@@ -55,7 +55,13 @@ def lines(rng: np.random.Generator) -> list[bytes]:
             )
             out += [
                 msgspec.json.encode(
-                    {"name": name, "time": stamp, "count": n, "dimensions": where_, "values": values}
+                    {
+                        "name": name,
+                        "time": stamp,
+                        "count": n,
+                        "dimensions": where_,
+                        "values": values,
+                    }
                 )
                 for name, n, where_, values in rows
                 if n

@@ -31,7 +31,8 @@ class OpenBuckets:
         Args:
             start_us: the bucket.
             rows: which rows. int64[r]
-            hi, lo: what they grow by. float64[r, k] with k at most `measures`
+            hi: what they grow by. float64[r, k] with k at most `measures`
+            lo: what `hi` lacks of it. float64[r, k]
             size: rows of the panel now.
             repeats: whether a row may occur more than once (folded series).
         """
@@ -44,7 +45,7 @@ class OpenBuckets:
             sums_lo[at, :width] = new_lo
 
     def take(self, start_us: int, size: int) -> Floats:
-        """Remove a bucket and return its sums, rounded to a double each. float64[size, k]"""
+        """Remove a bucket and return its sums, rounded to a double each, float64[size, k]."""
         sums_hi, sums_lo = self._bucket(start_us, size)
         del self._open[start_us]
         return sums_hi + sums_lo

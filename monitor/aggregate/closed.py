@@ -61,7 +61,7 @@ class ClosedBuckets:
         self._let_go(end_us)
 
     def window_sums(self, window_us: int) -> Floats:
-        """Sums over the window that ends with the newest bucket. float64[rows, k]"""
+        """Sums over the window that ends with the newest bucket, float64[rows, k]."""
         hi, lo = self._rolling[window_us]
         return hi + lo
 
@@ -104,7 +104,7 @@ class ClosedBuckets:
             self._old[start_us] = size, _compress(new)
 
     def total(self, rows: Ints, starts: Iterable[int]) -> Floats:
-        """Sums of these rows over the buckets that start at these times. float64[r, k]"""
+        """Sums of these rows over the buckets that start at these times, float64[r, k]."""
         hi, lo = np.zeros((2, len(rows), self.measures))
         for start in starts:
             sums = self.sums(start)

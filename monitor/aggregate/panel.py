@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -110,7 +111,7 @@ class Panel:
         at = rows[deltas.series]
         split = int(np.searchsorted(deltas.late, 1))  # sorted: on-time rows first
         edges = _edges(deltas.bucket[:split])
-        for begin, stop in zip(edges[:-1], edges[1:], strict=True):
+        for begin, stop in pairwise(edges):
             self._merge_bucket(deltas, slice(begin, stop), at[begin:stop], repeats)
         if split < len(at):
             sums = deltas.hi[split:] + deltas.lo[split:]

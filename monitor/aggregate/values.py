@@ -23,7 +23,7 @@ class Values:
         self._windows = np.array([m.window_us for m in metrics], dtype=np.int64)
 
     def roles(self, rows: Ints, sums: Floats) -> tuple[Floats, Floats]:
-        """x (numerator or total) and n (denominator) of these rows; `sums` is float64[rows, k]."""
+        """Numerator or total x, and denominator n, of these rows; `sums` is float64[rows, k]."""
         x = sums[:, 0].copy()
         if self.measures == 1:
             return x, x.copy()

@@ -27,9 +27,7 @@ def to_rfc3339(time_us: int) -> str:
     >>> to_rfc3339(1_700_000_000_250_000)
     '2023-11-14T22:13:20.250000Z'
     """
-    moment = _EPOCH + timedelta(microseconds=time_us)
-    text = moment.strftime("%Y-%m-%dT%H:%M:%S") if moment.year >= 1000 else moment.isoformat()[:19]
-    return f"{text}.{moment.microsecond:06d}Z" if moment.microsecond else f"{text}Z"
+    return (_EPOCH + timedelta(microseconds=time_us)).isoformat()[:-6] + "Z"
 
 
 def from_datetime(moment: datetime) -> int:
