@@ -46,7 +46,7 @@ class Totals:
         buckets: judged buckets of all series.
         series: every (metric, dimension, segment).
         fired: the first alerts in words.
-        first_us, last_us: earliest and newest event time.
+        span_us: earliest and newest event time.
     """
 
     events: Counter[str] = field(default_factory=Counter)
@@ -55,16 +55,15 @@ class Totals:
     buckets: int = 0
     series: set[tuple[str, str, str]] = field(default_factory=set)
     fired: list[str] = field(default_factory=list)
-    first_us: int | None = None
-    last_us: int | None = None
+    span_us: tuple[int, int] | None = None
 
     def flushed(self, flush: Flush) -> None:
         """Count a flush."""
         self.events.update(flush.counts)
         self.reasons.update(letter.reason.value for letter in flush.dead_letters)
         if flush.first_us is not None and flush.last_us is not None:
-            self.first_us = min(self.first_us or flush.first_us, flush.first_us)
-            self.last_us = max(self.last_us or flush.last_us, flush.last_us)
+            first, last = self.span_us or (flush.first_us, flush.last_us)
+            self.span_us = min(first, flush.first_us), max(last, flush.last_us)
 
     def decided(self, effects: Sequence[Effect]) -> None:
         """Count what the core decided."""
@@ -81,8 +80,7 @@ class Totals:
     def summary(self, seconds: float, folded: int) -> dict[str, Any]:
         """The body of `summary.json`."""
         read = self.events["read"]
-        span = (self.first_us, self.last_us)
-        first, last = (None if t is None else to_rfc3339(t) for t in span)
+        first, last = map(to_rfc3339, self.span_us) if self.span_us else (None, None)
         return {
             "events": {
                 "read": read,
