@@ -146,7 +146,8 @@ class Kafka:
         self._properties.write_text(
             _BROKER.format(port=self._port, controller=free_port(), folder=folder)
         )
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # An id that begins with a dash would be read as an option.
+        cluster = "M" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]
         self._run("kafka.tools.StorageTool", "format", "--standalone", "-t", cluster, "-c")
 
     def _run(self, *arguments: str) -> None:
