@@ -64,7 +64,7 @@ class LineFile:
                 anything = anything or bool(block)
                 yield rest.split(block)
         except DamagedError as damage:
-            what = "its whole lines count, the rest is one dead letter"
+            what = "its whole lines count, what is left of the last one is a dead letter"
             self.warnings.append(f"{self.name}: {damage}; {what}")
             yield rest.end() or [damage.unread] * bool(damage.unread)
         else:

@@ -11,6 +11,7 @@ Floats = NDArray[np.float64]
 LARGEST: Final = 1e300
 """Larger numbers are summed as this one, so that no sum of them overflows."""
 _MANTISSA_BITS: Final = 53
+_ROUNDING: Final = 1.5 * 2.0 ** (_MANTISSA_BITS - 1)
 _SMALLEST_EXPONENT: Final = -1074
 """Of the smallest positive float."""
 
@@ -31,8 +32,8 @@ def levels(values: Floats) -> list[Floats]:
     while rest.size and (largest := float(np.abs(rest).max())):
         exponent = math.frexp(largest)[1] + headroom - _MANTISSA_BITS
         unit = math.ldexp(1.0, max(exponent, _SMALLEST_EXPONENT))
-        # adding 1.5 * 2^52 units rounds to whole units; subtracting it again is exact
-        shift = unit * 1.5 * 2.0 ** (_MANTISSA_BITS - 1)
+        # adding so many units rounds to whole units; subtracting them again is exact
+        shift = unit * _ROUNDING
         part = (rest + shift) - shift
         rest = rest - part
         parts.append(part)

@@ -116,7 +116,7 @@ def test_a_last_line_without_a_line_feed_is_a_line(write: Write) -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(
-    st.binary(max_size=40).map(lambda data: data.replace(b"a", b"\n")),
+    st.lists(st.sampled_from([b"\n", b"a", b"bc", b"\r", b"\0"])).map(b"".join),
     st.lists(st.integers(1, 7), min_size=1),
 )
 def test_lines_do_not_depend_on_how_a_file_is_read(data: bytes, sizes: list[int]) -> None:
@@ -132,8 +132,7 @@ def test_lines_do_not_depend_on_how_a_file_is_read(data: bytes, sizes: list[int]
 
     found = list(LineFile("x", Slow(), None))
     expected = data.split(b"\n")
-    if data[:2] != b"\x1f\x8b":
-        assert found == (expected if expected[-1] else expected[:-1])
+    assert found == (expected if expected[-1] else expected[:-1])
 
 
 @pytest.mark.parametrize("suffix", [".gz", ".zst"])

@@ -46,3 +46,7 @@ def test_huge_numbers_do_not_overflow(number: float) -> None:
 def test_no_numbers_have_no_parts() -> None:
     assert sums.levels(np.empty(0)) == []
     assert sums.pair([], 2)[0].tolist() == [0.0, 0.0]
+
+
+def test_the_smallest_numbers_there_are() -> None:
+    assert total([5e-324, 5e-324, 2.5e-308]) == (2.5e-308 + 1e-323, 0.0)
