@@ -4,6 +4,11 @@
     monitor replay DIR/events.ndjson.zst --config DIR/config --out DIR/replay --buckets parents
     python benchmarks/real_input.py judge --dir DIR --alerts DIR/replay/alerts.ndjson
 
+The same through a real Kafka, with `monitor run --config DIR/service` beside it, and then compared:
+
+    python benchmarks/real_input.py produce --dir DIR --bootstrap localhost:9092
+    python benchmarks/real_input.py compare --dir DIR --url http://127.0.0.1:8321
+
 The data is an npz of the public AIOps-2018 KPI set (MIT, NetManAIOps): per id `<id>|value`,
 `<id>|label` and `<id>|meta` = [first epoch second, seconds a row, rows of the training half]. Every
 KPI becomes one event name and one metric (`mean`, one event a bucket). They are moved by whole weeks
@@ -11,8 +16,12 @@ so that they end in the same week: one stream, and the weekly season stays where
 """
 
 import argparse
+import asyncio
 import heapq
+import io
 import json
+import time
+import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +29,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import zstandard
+from aiokafka import AIOKafkaProducer
 
 WEEK = 7 * 86_400
 GRACE_SECONDS = 600
@@ -74,6 +84,14 @@ def write_events(args: argparse.Namespace) -> None:
     (args.out / "config" / "monitor.yaml").write_text(
         'source: {files: ["events.ndjson.zst"]}\njournal: {sqlite: var/monitor.db}\n'
     )
+    service = args.out / "service"
+    (service / "metrics").mkdir(parents=True, exist_ok=True)
+    (service / "metrics" / "kpis.yaml").write_text(f"metrics:\n{entries}")
+    # the events are old: only they may move the watermark, not silence
+    (service / "monitor.yaml").write_text(
+        f"source: {{kafka: {{bootstrap_servers: '{args.bootstrap}', topic: kpis, group: kpis}}}}\n"
+        "journal: {kafka: {prefix: kpis, shards: 2, replication: 1}}\nidle_timeout: 1d\n"
+    )
     labels = {
         name: [
             [first + moved[name] + a * step, first + moved[name] + b * step]
@@ -84,6 +102,63 @@ def write_events(args: argparse.Namespace) -> None:
     (args.out / "labels.json").write_text(json.dumps(labels))
     rows = sum(len(value) for value, *_ in kpis.values())
     print(f"{rows:,} events of {len(kpis)} KPIs in {path}")
+
+
+async def send(args: argparse.Namespace) -> None:
+    path = args.dir / "events.ndjson.zst"
+    producer = AIOKafkaProducer(
+        bootstrap_servers=args.bootstrap, compression_type="lz4", linger_ms=50
+    )
+    await producer.start()
+    count, began = 0, time.perf_counter()
+    with path.open("rb") as raw:
+        lines = io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(raw), 1 << 20)
+        for line in lines:
+            # the two partitions advance together, as they do for events of now
+            await producer.send("kpis", line.rstrip(), partition=count % 2)
+            count += 1
+    await producer.stop()
+    print(f"{count:,} events in {time.perf_counter() - began:.0f} s")
+
+
+def produce(args: argparse.Namespace) -> None:
+    asyncio.run(send(args))
+
+
+def fetch(url: str) -> dict:
+    with urllib.request.urlopen(url) as answer:  # noqa: S310
+        return json.loads(answer.read())
+
+
+def compare(args: argparse.Namespace) -> None:
+    """Alerts by id, and every bucket of every KPI, between the replay and the service."""
+    replayed = [json.loads(x) for x in (args.dir / "replay/alerts.ndjson").read_text().splitlines()]
+    served = fetch(f"{args.url}/api/v1/alerts")["alerts"]
+    there = {a["alert_id"]: a for a in served if a["state"] != "pending"}
+    last = {a["alert_id"]: a for a in replayed if a["state"] != "pending"}
+    same = sum(
+        there[i]["state"] == a["state"] and there[i]["started_at"] == a["started_at"]
+        for i, a in last.items()
+        if i in there
+    )
+    print(f"alerts: {len(last):,} in the replay, {len(there):,} in the service, {same:,} the same")
+    buckets: dict[str, dict[str, tuple]] = {}
+    with (args.dir / "replay/buckets.ndjson").open() as file:
+        for line in file:
+            row = json.loads(line)
+            buckets.setdefault(row["metric"], {})[row["start"]] = row
+    columns = ("value", "n", "expected", "lower", "upper", "evidence", "state")
+    for metric, rows in buckets.items():
+        found = fetch(f"{args.url}/api/v1/metrics/{metric}/buckets")["buckets"]
+        differing = sum(
+            any(row[c] != rows[row["start"]][c] for c in columns)
+            for row in found
+            if row["start"] in rows
+        )
+        unknown = sum(row["start"] not in rows for row in found)
+        print(
+            f"{metric}: {len(found):,} of {len(rows):,} buckets kept, {differing} differ, {unknown} unknown"
+        )
 
 
 def stretches(label: np.ndarray) -> list[tuple[int, int]]:
@@ -124,7 +199,16 @@ def main() -> None:
     make = verbs.add_parser("events")
     make.add_argument("--data", type=Path, required=True)
     make.add_argument("--out", type=Path, required=True)
+    make.add_argument("--bootstrap", default="localhost:9092")
     make.set_defaults(run=write_events)
+    stream = verbs.add_parser("produce")
+    stream.add_argument("--dir", type=Path, required=True)
+    stream.add_argument("--bootstrap", default="localhost:9092")
+    stream.set_defaults(run=produce)
+    side = verbs.add_parser("compare")
+    side.add_argument("--dir", type=Path, required=True)
+    side.add_argument("--url", default="http://127.0.0.1:8321")
+    side.set_defaults(run=compare)
     weigh = verbs.add_parser("judge")
     weigh.add_argument("--dir", type=Path, required=True)
     weigh.add_argument("--alerts", type=Path, required=True)

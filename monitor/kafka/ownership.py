@@ -7,7 +7,7 @@ passes on only what lies at or after `next_offset` of an open unit.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 import structlog
@@ -91,6 +91,12 @@ class Ownership(Generic[U]):
         now = asyncio.get_running_loop().time()
         due = [p for p in assigned - self._open if self._retry_at.get(p, now) <= now]
         await asyncio.gather(*(self._try_open(place) for place in due))
+
+    def resume(self, batches: Mapping[TopicPartition, Sequence[Any]]) -> None:
+        """Read again what a unit did not get to of its batch."""
+        for place, messages in batches.items():
+            if place in self._open and self._units[place].next_offset <= messages[-1].offset:
+                self._consumer.seek(place, self._units[place].next_offset)
 
     async def guarded(self, place: TopicPartition, work: Awaitable[Any]) -> None:
         """Await work of an open unit; on any error the unit is dropped and opened again later."""

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
 import msgspec
@@ -22,6 +23,8 @@ from monitor.telemetry import Counters
 
 _log = structlog.get_logger(__name__)
 _APPLY_TRIES = 3
+_SLICE_SECONDS = 5.0
+_SLICE_RECORDS = 5_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +112,11 @@ class Shard:
         return []
 
     async def process(self, messages: Sequence[Message]) -> None:
-        """Apply a batch of frames and send what they decide, in one transaction.
+        """Apply frames and send what they decide, in one transaction; perhaps not all of them.
+
+        Frames of history may hold days each. So that neither the transaction nor the group's patience
+        runs out, no further frame is begun after `_SLICE_SECONDS` or `_SLICE_RECORDS`: `next_offset`
+        says where to read on.
 
         Raises:
             ReloadError: the state must be loaded again; any error of the broker means the same.
@@ -117,9 +124,9 @@ class Shard:
         fresh = [message for message in messages if message.offset >= self.next_offset]
         if not fresh:
             return
-        decided = await asyncio.to_thread(self._apply, fresh)
+        decided, last = await asyncio.to_thread(self._apply, fresh)
         await self._send(decided)
-        self.next_offset = fresh[-1].offset + 1
+        self.next_offset = last + 1
         self._count_folded()
 
     def _count_folded(self) -> None:
@@ -161,9 +168,15 @@ class Shard:
                 await stop(self._producer)
             self._producer = self._machine = None
 
-    def _apply(self, messages: Sequence[Message]) -> list[Record]:
+    def _apply(self, messages: Sequence[Message]) -> tuple[list[Record], int]:
+        """What the frames decide, and the offset of the last one applied."""
         decided: list[Record] = []
+        enough = monotonic() + _SLICE_SECONDS
+        last = messages[0].offset
         for message in messages:
+            if len(decided) >= _SLICE_RECORDS or monotonic() > enough:
+                break
+            last = message.offset
             try:
                 parcel = self._joiner.add(message)
             except ValueError as error:
@@ -171,7 +184,7 @@ class Shard:
                 continue
             if parcel is not None:
                 decided += self._apply_parcel(parcel)
-        return decided
+        return decided, last
 
     def _apply_parcel(self, parcel: Parcel) -> list[Record]:
         head = parcel.head

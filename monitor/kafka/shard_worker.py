@@ -50,6 +50,7 @@ class ShardWorker:
                         if place in held
                     )
                 )
+                shards.resume(batches)
                 now = asyncio.get_running_loop().time()
                 if now - saved >= self.snapshot_seconds:
                     saved = now
