@@ -10,6 +10,9 @@ Floats = NDArray[np.float64]
 
 LARGEST: Final = 1e300
 """Larger numbers are summed as this one, so that no sum of them overflows."""
+_SMALLEST: Final = 2.0**-1022
+"""Smaller ones are not summed: where a library makes the processor flush them to zero, they would not
+go away."""
 _MANTISSA_BITS: Final = 53
 _ROUNDING: Final = 1.5 * 2.0 ** (_MANTISSA_BITS - 1)
 _SMALLEST_EXPONENT: Final = -1074
@@ -29,7 +32,7 @@ def levels(values: Floats) -> list[Floats]:
     parts = []
     rest = np.clip(values, -LARGEST, LARGEST)
     headroom = values.size.bit_length() + 1
-    while rest.size and (largest := float(np.abs(rest).max())):
+    while rest.size and (largest := float(np.abs(rest).max())) >= _SMALLEST:
         exponent = math.frexp(largest)[1] + headroom - _MANTISSA_BITS
         unit = math.ldexp(1.0, max(exponent, _SMALLEST_EXPONENT))
         # adding so many units rounds to whole units; subtracting them again is exact
