@@ -508,6 +508,20 @@ def test_arrays_have_the_types_that_frames_promise() -> None:
             assert deltas.hi.shape == deltas.lo.shape == (deltas.bucket.size, deltas.hi.shape[1])
 
 
+def test_events_that_lack_a_dimension_count_in_the_whole() -> None:
+    by = ((), ("country",), ("city",))
+    ingest = ingest_of(
+        plan_of(metric_plan("orders", Measure(name="count", event="order"), groupings=by))
+    )
+    ingest.add_many(
+        [line("order", 0, dimensions={"city": "Ulm"}), line("order", 0), line("order", 0)]
+    )
+    assert merged([ingest.flush()]) == {
+        ("orders", False, 0, 0, "all"): (Fraction(3),),
+        ("orders", False, 0, 2, "Ulm"): (Fraction(1),),
+    }
+
+
 def test_many_filters_on_one_event() -> None:
     metrics = [
         metric_plan(
