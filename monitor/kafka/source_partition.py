@@ -30,6 +30,8 @@ from monitor.telemetry import Counters
 FLUSH_SECONDS = 2.0
 FLUSH_CELLS = 50_000
 
+_OBSERVE_SECONDS = 1.0
+
 _STALE_US = 5 * SECOND
 """A partition that was not polled for so long may hold more than its last known end says."""
 
@@ -78,7 +80,7 @@ class SourcePartition:
         self._producer: AIOKafkaProducer | None = None
         self._ingest: Ingest | None = None
         self._writing: asyncio.Task[None] | None = None
-        self._flushed_at = 0.0
+        self._flushed_at = self._observed_at = 0.0
         self._flushed = (0, 0)
         self._heard_us = 0
 
@@ -143,6 +145,7 @@ class SourcePartition:
         if self._is_due(ingest):
             await self._written()
             self._begin_flush()
+        await self._observe(ingest)
 
     async def _refuse_lost(self, offset: int) -> None:
         """Where offsets are missing, ask whether retention has overtaken the reading."""
@@ -221,17 +224,25 @@ class SourcePartition:
 
     def _count(self, flush: Flush) -> None:
         counts, counters = flush.counts, self._counters
-        name = str(self.place.partition)
         for outcome in ("accepted", "dead_lettered"):
             counters.events.labels(outcome).inc(counts.get(outcome, 0))
         counters.late.inc(counts.get("late", 0))
         for letter in flush.dead_letters:
             counters.dead_letters.labels(letter.reason.value).inc()
-        if self._ingest is not None:
-            counters.watermark.labels(name).set(max(self._ingest.watermark_us, 0) / SECOND)
-        if self.place in self._consumer.assignment():
-            end = self._consumer.highwater(self.place) or self.next_offset
-            counters.lag.labels(name).set(max(end - self.next_offset, 0))
+
+    async def _observe(self, ingest: Ingest) -> None:
+        """Show the watermark and the lag, once a second."""
+        now = asyncio.get_running_loop().time()
+        if now - self._observed_at < _OBSERVE_SECONDS:
+            return
+        self._observed_at = now
+        name = str(self.place.partition)
+        if ingest.watermark_us > 0:
+            self._counters.watermark.labels(name).set(ingest.watermark_us / SECOND)
+        end = self._consumer.last_stable_offset(self.place)
+        if end is not None:
+            position = max(self.next_offset, await self._consumer.position(self.place))
+            self._counters.lag.labels(name).set(max(end - position, 0))
 
     async def close(self, *, graceful: bool) -> None:
         """Stop; a graceful one flushes what is in memory."""

@@ -21,7 +21,15 @@ class Run:
     """
 
     def __init__(self, config: Path, state: Path, arguments: Sequence[str] = ()) -> None:
-        self._command = [*PROGRAM, "run", "--config", str(config), "--state", str(state), *arguments]
+        self._command = [
+            *PROGRAM,
+            "run",
+            "--config",
+            str(config),
+            "--state",
+            str(state),
+            *arguments,
+        ]
         self.log_file = state.parent / f"{state.name}.log"
         self._process: subprocess.Popen[bytes] | None = None
 
