@@ -5,7 +5,7 @@ A cell is what events of one name have in common within a flush: the base bucket
 """
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, Final
@@ -14,11 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.ingest.combos import Combos, Numbers, probe
-from monitor.ingest.folding import Folding, Values
+from monitor.ingest.fields import number_text
+from monitor.ingest.folding import Folding
 from monitor.ingest.shape import Shape
 from monitor.ingest.slots import Lateness
 
-Dimensions = dict[str, str] | dict[str, str | None]
+Dimensions = Mapping[str, str | float | None]
+"""Values of dimensions by name: text, or numbers that read as text; a null is absent."""
+Picked = tuple[str | float | None, ...]
+"""Values of the picked dimensions as they came. Numbers that are equal read as the same text."""
 Add = Callable[
     [int, Dimensions | None, dict[str, float] | dict[str, float | None] | None, int], int
 ]
@@ -55,8 +59,8 @@ class EventCells:
         self._folded = 0
         self._folding = folding
         self._bits = len(shape.fields) + len(shape.conditions)
-        self._maps: dict[int, dict[Values, int]] = defaultdict(dict)
-        self._combos_of_flush: dict[tuple[int, Values], int] = {}
+        self._maps: dict[int, dict[Picked, int]] = defaultdict(dict)
+        self._combos_of_flush: dict[tuple[int, Picked], int] = {}
         self._cells: dict[tuple[int, int], int] = {}
         self._several_a_cell = shape.picked != shape.dimensions
         self._slot: list[int] = []
@@ -171,7 +175,7 @@ class EventCells:
 
         return add
 
-    def _create(self, slot: int, picked: Values, bits: int, values: Numbers) -> int:
+    def _create(self, slot: int, picked: Picked, bits: int, values: Numbers) -> int:
         """The cell of an event whose like was not seen in its slot: a new one, as a rule."""
         key = (bits, picked)
         combo = self._combos_of_flush.get(key)
@@ -185,11 +189,15 @@ class EventCells:
         self._maps[slot << self._bits | bits][picked] = cell
         return cell
 
-    def _combine(self, picked: Values, bits: int, values: Numbers) -> tuple[int, bool]:
+    def _combine(self, picked: Picked, bits: int, values: Numbers) -> tuple[int, bool]:
         """The number of an event's combination, and whether a value of it was folded."""
-        chosen = self.combos.select(picked, bits, values)
+        texts = tuple(
+            value if value is None or isinstance(value, str) else number_text(value)
+            for value in picked
+        )
+        chosen = self.combos.select(texts, bits, values)
         names = self.shape.dimensions
-        label = picked[: len(names)]
+        label = texts[: len(names)]
         folded = self._folding.fold(names, label)
         return self.combos.number(folded, chosen), folded != label
 
@@ -208,7 +216,7 @@ class EventCells:
 
 ABSENT: Final = (KeyError, TypeError)
 """What the first of `pickers` raises where a dimension, or all of them, are absent."""
-_Pick = Callable[[Any], Values]
+_Pick = Callable[[Any], Picked]
 
 
 def pickers(names: tuple[str, ...]) -> tuple[_Pick, _Pick]:
@@ -219,7 +227,7 @@ def pickers(names: tuple[str, ...]) -> tuple[_Pick, _Pick]:
     (('DE', 'ios'), ('DE', None))
     """
 
-    def some(dimensions: Dimensions | None) -> Values:
+    def some(dimensions: Dimensions | None) -> Picked:
         return tuple(map((dimensions or {}).get, names))
 
     every: _Pick = itemgetter(*names) if len(names) > 1 else some

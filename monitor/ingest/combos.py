@@ -4,7 +4,7 @@ The numbers outlive a flush, so that what follows from them (is this filter sati
 that) is worked out once and then looked up.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -79,7 +79,7 @@ def _takes(selector: Selector, found: Mapping[str, Found], values: Numbers) -> b
     return all(holds(condition, found.get(condition[0])) for condition in selector.where)
 
 
-def probe(shape: Shape, picked: Values, values: Numbers) -> int:
+def probe(shape: Shape, picked: Sequence[object], values: Numbers) -> int:
     """What the conditions on fields that no dimension has say of an event's values, as bits.
 
     The lowest bits are left for the presence of the shape's fields.

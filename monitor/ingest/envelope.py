@@ -33,12 +33,15 @@ _Modest = Annotated[float, msgspec.Meta(ge=-1e298, le=1e298)]
 
 
 class Wire(msgspec.Struct, gc=False):
-    """The default envelope as it decodes at full speed; other shapes of it take the slow path."""
+    """The default envelope as it decodes at full speed; other shapes of it take the slow path.
+
+    Among them are events with boolean dimensions: True and 1 would be the same key of a dict.
+    """
 
     name: Annotated[str, msgspec.Meta(min_length=1)]
     time: Annotated[datetime, msgspec.Meta(tz=True)] | int | float
     count: Annotated[int, msgspec.Meta(ge=1, le=fields.MAX_COUNT)] = 1
-    dimensions: dict[str, str | None] | None = None
+    dimensions: dict[str, str | int | float | None] | None = None
     values: dict[str, _Modest | None] | None = None
     actor: str | int | float | None = None
     event_id: str | int | float | None = None
@@ -53,8 +56,9 @@ class Envelope:
 
     Attributes:
         decode: the fast path, for the hot loop: bytes to `Wire`, raising one of `UNDECODED` for all
-            that `read` must look at. The time may still be too far in the future or too old, text
-            may hold nulls, and bytes of fields it passes over may be no UTF-8.
+            that `read` must look at. The time may still be too far in the future or too old,
+            dimensions and values may be null, dimensions numbers, and bytes of fields that it passes
+            over may be no UTF-8.
     """
 
     decode: Callable[[bytes], Wire]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.ingest.envelope import MAX_BYTES, UNDECODED, Envelope
-from monitor.ingest.fields import Fault, from_number
+from monitor.ingest.fields import Fault, from_number, number_text
 from monitor.model.event import Event, Reject
 from monitor.model.time import SECOND
 
@@ -316,5 +316,9 @@ def test_the_fast_path_agrees_with_the_slow_one(payload: bytes) -> None:
     given_values = (wire.values or {}).items()
     given_dimensions = (wire.dimensions or {}).items()
     assert (event.name, event.count) == (wire.name, wire.count)
-    assert event.dimensions == {key: value for key, value in given_dimensions if value is not None}
+    assert event.dimensions == {
+        key: value if isinstance(value, str) else number_text(value)
+        for key, value in given_dimensions
+        if value is not None
+    }
     assert event.values == {key: value for key, value in given_values if value is not None}

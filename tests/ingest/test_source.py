@@ -161,7 +161,7 @@ def amount_of(event: Event, measure: Measure) -> Fraction | None:
 
 TEXTS: dict[str, list[Any]] = {
     "country": ["DE", "FR", "a,b", 'x"y', ""],
-    "plan": ["free", "paid", 5],
+    "plan": ["free", "paid", 5, 5.0, 0.5, "1", 1, True],
     "city": ["Ulm"],
 }
 EVENTS = st.builds(
