@@ -111,8 +111,8 @@ def _metric(
     if whole is None:
         return f'<tr>{name}<td colspan="5" class="dim">no bucket has closed yet</td></tr>'
     state = whole.state[0]
-    unsettled = _unsettled(latest)
-    more = f"<small>{escape(unsettled)}</small>" if unsettled else ""
+    notes = [n for n in (_learning(whole), _unsettled(latest)) if n]
+    more = "".join(f"<small>{escape(note)}</small>" for note in notes)
     band = f"{_shown(metric, whole.lower[0])} to {_shown(metric, whole.upper[0])}"
     noise = "" if whole.lower[0] is None else f"<small>noise: {escape(band)}</small>"
     return (
@@ -138,6 +138,12 @@ def _unsettled(latest: Sequence[BucketColumns]) -> str:
     if not segments:
         return ""
     return f"{len(segments)} segment{'s' if len(segments) > 1 else ''}: {listed}"
+
+
+def _learning(whole: BucketColumns) -> str:
+    """How long until the metric is judged."""
+    left = whole.learning_seconds[0] if whole.learning_seconds else None
+    return f"judged in {duration(round(left) * SECOND)}" if left else ""
 
 
 def _rolling(metric: MetricPlan, whole: BucketColumns) -> str:

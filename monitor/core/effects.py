@@ -40,6 +40,7 @@ class ClosedBucket:
         evidence: log10 M; NaN where not judged.
         log_threshold: natural log of A by row (evidence ratio = evidence * ln 10 / log_threshold).
         measures: the sums themselves. float64[rows, k]
+        learning_seconds: how long the series still learns before it is judged; NaN where it does not.
     """
 
     start_us: int
@@ -55,6 +56,7 @@ class ClosedBucket:
     evidence: Floats
     log_threshold: Floats
     measures: Floats
+    learning_seconds: Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from monitor.definitions.plan import Calendar, MetricPlan, Plan
 from monitor.diagnose import blamed_segments
 from monitor.guard import Guard
 from monitor.model.tick import Bools, Decision, Expectation, Ints, Reason, State
-from monitor.model.time import FOREVER, HOUR
+from monitor.model.time import FOREVER, HOUR, SECOND
 from monitor.stats.exact import round_one, round_significant
 
 LN10 = float(np.log(10))
@@ -174,6 +174,9 @@ class Lane:
             evidence=round_significant(evidence),
             log_threshold=log_threshold.copy(),
             measures=round_significant(tick.measures),
+            learning_seconds=np.where(
+                expectation.ready, np.nan, np.ceil(expectation.learning_us / SECOND)
+            ),
         )
 
     def _restated(self, change: Restatement) -> RestatedBucket:

@@ -136,6 +136,9 @@ class _Families:
         self.units = gauge("units", "Units or events of the newest bucket (n).")
         self.evidence = gauge("evidence_ratio", "log M / log A of the guard: 1 fires.")
         self.state = gauge("state_info", "State of the newest bucket; always 1.", "state")
+        self.learning = gauge(
+            "learning_seconds", "How long the series still learns, then is judged."
+        )
         self.end = gauge("bucket_end_timestamp_seconds", "End of the newest closed bucket.")
 
     def add(self, columns: BucketColumns, row: int) -> None:
@@ -149,6 +152,7 @@ class _Families:
             (self.upper, columns.upper[row]),
             (self.units, columns.n[row]),
             (self.evidence, columns.evidence_ratio[row]),
+            (self.learning, columns.learning_seconds[row] if columns.learning_seconds else None),
             (self.end, datetime.fromisoformat(columns.end).timestamp()),
         )
         for family, value in figures:
@@ -159,7 +163,7 @@ class _Families:
     def all(self) -> Iterator[Metric]:
         """Every family, in the order of the documentation."""
         yield from (self.value, self.bucket_value, self.expected, self.lower, self.upper)
-        yield from (self.units, self.evidence, self.state, self.end)
+        yield from (self.units, self.evidence, self.state, self.learning, self.end)
 
 
 def _active(firing: list[Incident]) -> Metric:

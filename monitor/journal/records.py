@@ -64,6 +64,7 @@ def closed_columns(effect: ClosedBucket, *, parents_only: bool = False) -> Itera
     ratio = cut.column(round_significant(effect.evidence * _LN10 / effect.log_threshold))
     state = [LABELS[code] for code in effect.state[cut.rows].tolist()]
     measures = cut.matrix(effect.measures)
+    learning = cut.column(effect.learning_seconds)
     for group, part in cut.parts():
         yield BucketColumns(
             metric=group.metric,
@@ -81,6 +82,7 @@ def closed_columns(effect: ClosedBucket, *, parents_only: bool = False) -> Itera
             evidence_ratio=ratio[part],
             state=state[part],
             measures=_named(group, measures, part),
+            learning_seconds=learning[part],
         )
 
 

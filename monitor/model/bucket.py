@@ -45,6 +45,7 @@ class BucketColumns(msgspec.Struct, frozen=True, kw_only=True):
         value, n, expected, lower, upper, window_value, evidence, state: as in `buckets.ndjson`.
         evidence_ratio: log M / log A: 1 fires.
         measures: the sums themselves, by name.
+        learning_seconds: how long the series still learns before it is judged.
     """
 
     metric: str
@@ -63,6 +64,7 @@ class BucketColumns(msgspec.Struct, frozen=True, kw_only=True):
     evidence_ratio: list[Number]
     state: list[str]
     measures: dict[str, list[Number]]
+    learning_seconds: list[Number] = []
 
     def rows(self) -> list[BucketLine]:
         """One line a segment."""
@@ -96,11 +98,13 @@ class BucketColumns(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def lines(self, segment: str | None = None) -> Iterator[dict[str, Any]]:
-        """The rows as dicts, of one segment or (None) of all."""
+        """The rows as dicts, of one segment or (None) of all; what learns says for how long."""
         rows = self.rows() if segment is None or segment in self.segments else []
-        for row in rows:
+        for i, row in enumerate(rows):
             if segment is None or row.segment == segment:
-                yield msgspec.structs.asdict(row)
+                line = msgspec.structs.asdict(row)
+                left = self.learning_seconds[i] if self.learning_seconds else None
+                yield line if left is None else {**line, "learning_seconds": left}
 
 
 class RestatedColumns(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,4 +167,5 @@ class RestatedColumns(msgspec.Struct, frozen=True, kw_only=True):
                 )
                 for name in body.measures | self.measures
             },
+            learning_seconds=body.learning_seconds and body.learning_seconds + blank,
         )

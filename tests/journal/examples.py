@@ -58,6 +58,7 @@ def closed(start_us: int = T0, **changes: object) -> ClosedBucket:
         window_value=np.array([0.22, 700.0, 0.35, NAN]),
         evidence=np.array([4.0, 0.5, 3.0, NAN]),
         log_threshold=np.full(4, 2 * math.log(10)),
+        learning_seconds=np.full(4, NAN),
         measures=np.array([[25.0, 100.0], [12.0, 0.0], [40.0, 100.0], [0.0, 0.0]]),
     )
     return replace(bucket, **changes)  # type: ignore[arg-type]

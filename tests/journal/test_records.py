@@ -6,6 +6,7 @@ import numpy as np
 from monitor.core.effects import IncidentFaded
 from monitor.journal.records import (
     alert_line,
+    closed_columns,
     dead_letter_line,
     dead_letter_record,
     numbers,
@@ -41,6 +42,7 @@ def test_a_closed_bucket_is_one_record_a_metric_and_dimension() -> None:
         "evidence_ratio": [1.5, None],
         "state": ["alerting", "learning"],
         "measures": {"numerator": [40, 0], "denominator": [100, 0]},
+        "learning_seconds": [None, None],
     }
     assert decoded(made[2])["measures"] == {"events": [12]}
 
@@ -131,3 +133,15 @@ def test_a_dead_letter_keeps_its_bytes_whole() -> None:
     assert dead_letter_line(raw)["payload_base64"] == "/wA="
     record = dead_letter_record(raw)
     assert (record.stream, record.key) == (Stream.DEAD_LETTERS, "0|7")
+
+
+def test_a_series_that_learns_says_for_how_long() -> None:
+    left = np.array([np.nan, np.nan, np.nan, 432_000.0])
+    by_country = next(
+        columns
+        for columns in closed_columns(closed(learning_seconds=left))
+        if columns.dimension == "country"
+    )
+    germany, states = by_country.lines()
+    assert "learning_seconds" not in germany
+    assert states["learning_seconds"] == 432_000
