@@ -237,7 +237,7 @@ class Baseline:
     def _learn_level(self, slot: int, enough: Bools, held: Bools) -> None:
         rows, level = self._rows, self._level
         expected = rows["shape"] * level.table["base"]
-        forecast = enough & (expected > 0) & (rows["weeks"] > 0) & ~held
+        forecast = enough & (expected > 0) & (rows["weeks"] > 0)
         rows["forecasts"] += forecast
         known = forecast & ~np.isnan(rows["phi"])
         chance = rows["phi"] * rows["variance"]
@@ -245,6 +245,8 @@ class Baseline:
         error = self._band.variance(noise, rows["weeks"], level.variance())
         y = np.where(known, rows["x"] / rows["shape"], np.nan)
         level.commit(slot, y, noise, error, held)
+        # Errors count in an incident too: they are robust, and a band that only saw calm hours
+        # would be too narrow wherever the baseline is poor.
         self._band.learn(rows["x"], expected, chance, known)
 
     def _set_base(self, slot: int, traits: Traits) -> None:

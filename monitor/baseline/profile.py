@@ -75,7 +75,7 @@ def fit(weeks: Weeks, total: Bools, share: Bools) -> Profile:
     level, slope = _levels(y)
     rest = y - level[:, None, :] - slope[:, None, None] * weeks.position[None, :, None]
     shape = median_last(rest)
-    pairs = np.flatnonzero(np.count_nonzero(full, axis=1) == LEAST_WEEKS)
+    pairs = np.flatnonzero((count_last(rest) == LEAST_WEEKS).any(axis=1))
     if pairs.size:
         shape[pairs] = _of_two(rest[pairs])
     shape = _fill(shape)
@@ -143,15 +143,18 @@ def _levels(y: Floats) -> tuple[Floats, Floats]:
 
 
 def _of_two(rest: Array) -> Array:
-    """Mean of two weeks; where they disagree, the one nearer to what that time of day is like."""
-    ordered = np.sort(rest, axis=-1)
-    both = count_last(rest) == LEAST_WEEKS
-    gap = np.where(both, ordered[..., 1] - ordered[..., 0], np.nan)
+    """Medians; where only two weeks are known and they disagree, the one nearer to the time of day.
+
+    There may be two because the series is young, or because other weeks have a gap or an incident.
+    """
+    ordered, count = np.sort(rest, axis=-1), count_last(rest)
+    both = count == LEAST_WEEKS
+    gap = ordered[..., 1] - ordered[..., 0]
     limit = np.maximum(DISAGREEMENT * median_last(gap), LEAST_DISAGREEMENT)[:, None]
     daily = _time_of_day(rest)
     low_is_nearer = np.abs(ordered[..., 0] - daily) <= np.abs(ordered[..., 1] - daily)
     nearer = np.where(low_is_nearer, ordered[..., 0], ordered[..., 1])
-    return np.where(both & (gap > limit), nearer, median_last(rest))
+    return np.where(both & (gap > limit), nearer, middle(ordered, count))
 
 
 def _time_of_day(rest: Array) -> Array:

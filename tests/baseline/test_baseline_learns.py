@@ -134,6 +134,21 @@ def test_six_hours_at_half_leave_no_trace(day: int, noticed: bool) -> None:
     assert float(np.median(learner.expect(24 * (day + 16)).sd_level)) < 0.01
 
 
+def test_an_early_outage_is_not_learnt_when_a_later_week_is_marked() -> None:
+    """Two weeks remain for those hours, one of them the outage: the other is nearer to the day."""
+    learner, rng = Learner(make_traits(20), HOUR), np.random.default_rng(14)
+    outage = range(24 * 6 + 4, 24 * 6 + 19)
+    marked = range(24 * 20 + 4, 24 * 20 + 19)
+    for k in range(24 * 27):
+        mean = 20_000 * season(k, HOUR) * (0.01 if k in outage else 1.0)
+        incident = marked.start if k in marked else None
+        learner.learn(k, draw_counts(rng, mean, 1.0, 20), incident=incident)
+    for hour in (5, 11, 17):
+        k = 24 * 27 + hour
+        level = np.median(learner.expect(k).level)
+        assert level == pytest.approx(20_000 * season(k, HOUR), rel=0.015)
+
+
 def test_growth_of_one_percent_a_day_is_followed() -> None:
     learner = Learner(make_traits(20), HOUR)
     found = errors(learner, lambda k: season(k, HOUR) * 1.01 ** (k / 24), 24 * 30, 24 * 40, 20_000)
