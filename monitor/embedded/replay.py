@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any, Protocol
 
 from monitor.clock import Clock
@@ -18,7 +17,8 @@ from monitor.model.incident import IncidentState
 from monitor.model.time import to_rfc3339
 
 CHUNK_LINES = 20_000
-"""Lines read of a file before another one may have its turn: a flush, and so a frame."""
+CHUNK_CELLS = 50_000
+"""Lines and cells read of a file before another one may have its turn: a flush, and so a frame."""
 
 
 SHOWN = 5
@@ -129,8 +129,8 @@ class Replay:
         self._sink = sink
         self._progress = progress
         self._files = list(files)
-        self._readers: dict[int, Iterator[bytes]] = {
-            i: iter(file) for i, file in enumerate(self._files)
+        self._readers: dict[int, Iterator[list[bytes]]] = {
+            i: file.blocks() for i, file in enumerate(self._files)
         }
         self._ingests = [
             Ingest(plan, fields, source=i, sources=len(self._files), name=file.name, clock=clock)
@@ -146,20 +146,23 @@ class Replay:
 
     def _read_chunk(self, source: int) -> None:
         ingest, file = self._ingests[source], self._files[source]
-        before = file.bytes_read
-        lines = list(islice(self._readers[source], CHUNK_LINES))
-        ingest.add_many(lines)
-        if len(lines) < CHUNK_LINES:
+        before, taken = file.bytes_read, 0
+        ended = True
+        for lines in self._readers[source]:
+            ingest.add_many(lines)
+            taken += len(lines)
+            if taken >= CHUNK_LINES or ingest.cells >= CHUNK_CELLS:
+                ended = False
+                break
+        if ended:
             del self._readers[source]
-            flush = ingest.finish()
-        else:
-            flush = ingest.flush()
+        flush = ingest.finish() if ended else ingest.flush()
         self.totals.flushed(flush)
         if flush.dead_letters:
             self._sink.dead_letters(flush.dead_letters)
         for frame in flush.frames.values():
             self._decided(self.machine.apply(frame))
-        self._progress(file.bytes_read - before, len(lines))
+        self._progress(file.bytes_read - before, taken)
 
     def _decided(self, effects: list[Effect]) -> None:
         self.totals.decided(effects)
