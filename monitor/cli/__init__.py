@@ -54,10 +54,10 @@ def monitor() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command line and exit; every error is one line on standard error, without a traceback."""
-    sys.exit(run(arguments))
+    sys.exit(execute(arguments))
 
 
-def run(arguments: Sequence[str] | None = None) -> int:
+def execute(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; returns the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.cli import run
+from monitor.cli import execute
 
 EXAMPLE = Path(__file__).parent.parent.parent / "config"
 
@@ -21,7 +21,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_the_example_is_right(capfd: pytest.CaptureFixture[str]) -> None:
-    assert run(["check", "--config", str(EXAMPLE)]) == 0
+    assert execute(["check", "--config", str(EXAMPLE)]) == 0
     out = capfd.readouterr().out
     assert "orders" in out
     assert "* not served yet" in out
@@ -31,7 +31,7 @@ def test_the_example_is_found_by_default(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(EXAMPLE.parent)
-    assert run(["check"]) == 0
+    assert execute(["check"]) == 0
     assert "14 metrics" in capfd.readouterr().out
 
 
@@ -39,7 +39,7 @@ def test_mistakes_go_to_standard_error_one_a_line(
     folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "monitor.yaml").write_text("sauce: {}\nalert_budget: {pages: 0}\n")
-    assert run(["check", "--config", str(folder)]) == 2
+    assert execute(["check", "--config", str(folder)]) == 2
     out, err = capfd.readouterr()
     assert out == ""
     assert err.splitlines() == [
@@ -50,7 +50,7 @@ def test_mistakes_go_to_standard_error_one_a_line(
 
 def test_mistakes_as_json(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (folder / "metrics" / "a.yaml").write_text("metrics: 5\n")
-    assert run(["check", "--json", "--config", str(folder)]) == 2
+    assert execute(["check", "--json", "--config", str(folder)]) == 2
     out, err = capfd.readouterr()
     error = {
         "file": f"{folder}/metrics/a.yaml",
@@ -62,7 +62,7 @@ def test_mistakes_as_json(folder: Path, capfd: pytest.CaptureFixture[str]) -> No
 
 
 def test_a_warning_is_not_a_mistake(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    assert run(["check", "--config", str(folder)]) == 0
+    assert execute(["check", "--config", str(folder)]) == 0
     assert "warning: " in capfd.readouterr().err
 
 
@@ -71,7 +71,7 @@ def test_json_of_a_right_configuration(
 ) -> None:
     monkeypatch.setenv("MONITOR_HASH_KEY", "key")
     monkeypatch.setenv("MONITOR__ALERT_BUDGET__PAGES", "2")
-    assert run(["check", "--json", "--config", str(folder)]) == 0
+    assert execute(["check", "--json", "--config", str(folder)]) == 0
     assert json.loads(capfd.readouterr().out) == {
         "ok": True,
         "errors": [],
@@ -131,7 +131,7 @@ def test_json_of_a_right_configuration(
 
 
 def test_the_table(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    run(["check", "--config", str(folder)])
+    execute(["check", "--config", str(folder)])
     lines = [line.split() for line in capfd.readouterr().out.splitlines()]
     assert ["orders", "count", "1m", "country", "552", "page", "240", "d", "362", "y"] in lines
     assert ["users", "uniques", "*", "1m", "-", "1", "page", "40", "d", "-"] in lines

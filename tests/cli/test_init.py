@@ -2,13 +2,13 @@ from pathlib import Path
 
 import pytest
 
-from monitor.cli import run
+from monitor.cli import execute
 from monitor.definitions import compile_plan, load
 
 
 def test_what_it_writes_is_right(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "new" / "config"
-    assert run(["init", str(folder)]) == 0
+    assert execute(["init", str(folder)]) == 0
     out = capfd.readouterr().out
     assert f"wrote {folder}/monitor.yaml" in out
     assert f"monitor check --config {folder}" in out
@@ -18,7 +18,7 @@ def test_what_it_writes_is_right(tmp_path: Path, capfd: pytest.CaptureFixture[st
 
 
 def test_every_commented_setting_is_right(tmp_path: Path) -> None:
-    run(["init", str(tmp_path)])
+    execute(["init", str(tmp_path)])
     bare = load(tmp_path, environment={}).settings
     path = tmp_path / "monitor.yaml"
     lines = path.read_text().splitlines()
@@ -33,7 +33,7 @@ def test_every_commented_setting_is_right(tmp_path: Path) -> None:
 
 def test_it_overwrites_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "monitor.yaml").write_text("mine")
-    assert run(["init", str(tmp_path)]) == 2
+    assert execute(["init", str(tmp_path)]) == 2
     assert (tmp_path / "monitor.yaml").read_text() == "mine"
     assert not (tmp_path / "metrics").exists()
     assert capfd.readouterr().err == (
@@ -43,5 +43,5 @@ def test_it_overwrites_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]
 
 def test_a_folder_that_cannot_be(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").touch()
-    assert run(["init", str(tmp_path / "file")]) == 2
+    assert execute(["init", str(tmp_path / "file")]) == 2
     assert "cannot be written" in capfd.readouterr().err

@@ -39,7 +39,7 @@ def test_an_error_is_a_line_and_a_code(
     told: str,
 ) -> None:
     raising.append(error)
-    assert cli.run(["init"]) == code
+    assert cli.execute(["init"]) == code
     assert capfd.readouterr().err == told
 
 
@@ -54,7 +54,7 @@ def test_an_error_is_a_line_and_a_code(
 def test_wrong_usage_is_one_line(
     capfd: pytest.CaptureFixture[str], arguments: list[str], told: list[str]
 ) -> None:
-    assert cli.run(arguments) == 2
+    assert cli.execute(arguments) == 2
     err = capfd.readouterr().err
     assert err.startswith("monitor: ")
     assert err.count("\n") == 1
@@ -62,21 +62,21 @@ def test_wrong_usage_is_one_line(
 
 
 def test_without_a_command_there_is_help(capfd: pytest.CaptureFixture[str]) -> None:
-    assert cli.run([]) == 2
+    assert cli.execute([]) == 2
     assert capfd.readouterr().err.startswith("Usage: monitor")
 
 
 def test_an_unlike_command_gets_the_list(capfd: pytest.CaptureFixture[str]) -> None:
-    assert cli.run(["xyz"]) == 2
+    assert cli.execute(["xyz"]) == 2
     assert f"known are {', '.join(cli.VERBS)}" in capfd.readouterr().err
 
 
 def test_every_verb_has_its_file_and_help(capfd: pytest.CaptureFixture[str]) -> None:
-    assert cli.run(["--help"]) == 0
+    assert cli.execute(["--help"]) == 0
     out = capfd.readouterr().out
     for verb in cli.VERBS:
         assert f"  {verb} " in out
-        assert cli.run([verb, "--help"]) == 0
+        assert cli.execute([verb, "--help"]) == 0
 
 
 def test_main_exits_with_the_code() -> None:

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 import zstandard
 
-from monitor.cli import run
+from monitor.cli import execute
 from monitor.model.time import DAY, MINUTE, SECOND, to_rfc3339
 
 START = 20_400 * DAY
@@ -74,7 +74,7 @@ class Result:
 def replay(config: Path, files: Sequence[Path | str], *options: str) -> Result:
     out = config.parent / "out"
     names = [str(file) for file in files]
-    code = run(["replay", *names, "--config", str(config), "--out", str(out), *options])
+    code = execute(["replay", *names, "--config", str(config), "--out", str(out), *options])
     assert code == 0
     return Result(out)
 
@@ -182,7 +182,7 @@ def test_what_cannot_be_read_is_one_line_that_names_it(
 ) -> None:
     path = tmp_path / name
     out = tmp_path / "out"
-    assert run(["replay", str(path), "--config", str(config), "--out", str(out)]) == 2
+    assert execute(["replay", str(path), "--config", str(config), "--out", str(out)]) == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert str(path) in error
     assert message in error
@@ -203,7 +203,9 @@ def test_a_configuration_without_a_served_metric_is_refused(
     only = "metrics: [{name: people, kind: uniques, of: {event: order}}]\n"
     (config / "metrics" / "shop.yaml").write_text(only)
     file = write(tmp_path / "e.ndjson", LINES)
-    assert run(["replay", str(file), "--config", str(config), "--out", str(tmp_path / "o")]) == 2
+    assert (
+        execute(["replay", str(file), "--config", str(config), "--out", str(tmp_path / "o")]) == 2
+    )
     assert "no metric of a kind that is served" in capsys.readouterr().err
 
 

@@ -3,13 +3,13 @@ from typing import Any
 
 import pytest
 
-from monitor.cli import run
+from monitor.cli import execute
 from monitor.definitions.schema import KINDS
 from monitor.settings import Settings
 
 
 def printed(capfd: pytest.CaptureFixture[str], *arguments: str) -> Any:
-    assert run(["schema", *arguments]) == 0
+    assert execute(["schema", *arguments]) == 0
     return json.loads(capfd.readouterr().out)
 
 
@@ -36,5 +36,5 @@ def test_of_both(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 def test_of_something_else(capfd: pytest.CaptureFixture[str]) -> None:
-    assert run(["schema", "alerts"]) == 2
+    assert execute(["schema", "alerts"]) == 2
     assert "'metrics', 'monitor'" in capfd.readouterr().err
