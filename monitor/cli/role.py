@@ -24,6 +24,7 @@ from monitor.errors import MonitorError
 from monitor.export.pusher import AlertmanagerPusher
 from monitor.journal.store import Store
 from monitor.kafka.broker import on_loop_error
+from monitor.kafka.ingest_worker import relax_collector
 from monitor.kafka.service import Service
 from monitor.kafka.state_folder import StateFolder
 from monitor.settings import environment
@@ -153,6 +154,7 @@ def command(name: str, config: Path, state: Path, again: bool) -> None:
     counters = Counters(CollectorRegistry())
     if again:
         counters.restarts.labels(name).inc()
+    relax_collector()
     role = Role(configuration, StateFolder.of(configuration, state), counters)
     asyncio.run(_until_stopped(getattr(role, name)))
 

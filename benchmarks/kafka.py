@@ -1,0 +1,279 @@
+"""Events a second on a real broker, frames committed, beside a bare drain of the same topic.
+
+    python benchmarks/kafka.py [--events 400000] [--rounds 3] [--without-faust]
+
+Starts its own broker (see tests/system/servers.py for where its jars come from). For every density,
+events per second of event time, a topic of two partitions is filled, and then in turns: drained by a
+consumer that only calls `getmany`, and worked off by the ingest worker of `monitor run` with its
+transactions. Each round starts afresh; the best of each is compared. The drain runs as any program
+would, and once more with the garbage collector relaxed as the role `ingest` has it. Then a Faust agent that only
+counts reads one of the topics, and the core works off the frames that ingest has left.
+"""
+
+import argparse
+import asyncio
+import gc
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import NewTopic
+from aiokafka.structs import TopicPartition
+from prometheus_client import CollectorRegistry
+
+from benchmarks.ingest import START_US, lines, plan
+from monitor import telemetry
+from monitor.ingest.source import Ingest
+from monitor.kafka.broker import Broker, on_loop_error
+from monitor.kafka.ingest_worker import IngestWorker, relax_collector
+from monitor.kafka.service import core_of
+from monitor.kafka.shard_worker import ShardWorker
+from monitor.kafka.source_partition import SourceTopic
+from monitor.kafka.topics import FRAMES, Topics
+from monitor.model.frame import decode_frame
+from monitor.model.time import HOUR
+from monitor.telemetry import Counters
+from tests.system.kafka_io import contents
+from tests.system.servers import running_kafka
+
+DENSITIES = (100, 1_000, 10_000)
+PARTITIONS = 2
+BATCH_BYTES = 256 * 1024
+FAUST_EVENTS = 60_000
+DEADLINE_SECONDS = 300
+PLAN = plan()
+DEFAULT_COLLECTOR = gc.get_threshold()
+
+
+async def fill(broker: Broker, topic: str, payloads: Sequence[bytes]) -> None:
+    """Write the events, in order, to the partitions in turn."""
+    async with broker.admin() as admin:
+        await admin.create_topics([NewTopic(topic, PARTITIONS, 1)])
+    await asyncio.sleep(0.5)
+    producer = AIOKafkaProducer(
+        bootstrap_servers=broker.address, compression_type="lz4", max_batch_size=BATCH_BYTES
+    )
+    await producer.start()
+    try:
+        for partition in range(PARTITIONS):
+            batch = producer.create_batch()
+            for payload in payloads[partition::PARTITIONS]:
+                if batch.append(key=None, value=payload, timestamp=None) is None:
+                    await producer.send_batch(batch, topic, partition=partition)
+                    batch = producer.create_batch()
+                    batch.append(key=None, value=payload, timestamp=None)
+            await producer.send_batch(batch, topic, partition=partition)
+        await producer.flush()
+    finally:
+        await producer.stop()
+
+
+async def drain(broker: Broker, topic: str, events: int) -> float:
+    """Seconds that a consumer needs that does nothing but `getmany`."""
+    consumer = broker.consumer()
+    async with broker.running(consumer):
+        consumer.assign([TopicPartition(topic, p) for p in range(PARTITIONS)])
+        seen, began = 0, perf_counter()
+        while seen < events:
+            for records in (await consumer.getmany(timeout_ms=1000, max_records=5_000)).values():
+                seen += len(records)
+        return perf_counter() - began
+
+
+async def ingest(broker: Broker, topic: str, events: int, prefix: str) -> float:
+    """Seconds from the assignment until every event is in a committed frame."""
+    registry = CollectorRegistry()
+    topics = Topics(prefix=prefix, shards=PLAN.shards)
+    await topics.ensure(broker)
+    opened: list[float] = []
+    made: list[Ingest] = []
+
+    def make(number: int, sources: int, position: int, state: Any) -> Ingest:
+        opened.append(perf_counter())
+        one = Ingest(
+            PLAN,
+            None,
+            source=number,
+            sources=sources,
+            name=str(number),
+            position=position,
+            clock=lambda: START_US * 2,
+            state=state,
+        )
+        made.append(one)
+        return one
+
+    worker = IngestWorker(
+        broker=broker,
+        topics=topics,
+        source=SourceTopic(
+            name=topic, group=prefix, partitions=PARTITIONS, idle_timeout_us=HOUR, ingest=make
+        ),
+        clock=lambda: START_US * 2,
+        counters=Counters(registry),
+    )
+    stopping = asyncio.Event()
+    task = asyncio.create_task(worker.run(stopping))
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while registry.get_sample_value("monitor_events_total", {"outcome": "accepted"}) != events:
+            if task.done():
+                await task
+            if sum(one.position for one in made) == events:
+                stopping.set()  # flushes what is left at once, not at the end of its two seconds
+            await asyncio.sleep(0.01)
+    seconds = perf_counter() - opened[0]
+    await task
+    return seconds
+
+
+async def core(broker: Broker, prefix: str) -> tuple[int, int, float]:
+    """Deltas and frames in the log, and the seconds in which shard workers worked them off."""
+    topics = Topics(prefix=prefix, shards=PLAN.shards)
+    frames = [
+        decode_frame(record.value)
+        for shard in range(PLAN.shards)
+        for record in await contents(broker, topics.name(FRAMES), shard)
+    ]
+    registry = CollectorRegistry()
+    worker = ShardWorker(
+        broker=broker, topics=topics, core=core_of(PLAN), counters=Counters(registry)
+    )
+    stopping = asyncio.Event()
+    task = asyncio.create_task(worker.run(stopping))
+    began = 0.0
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while True:
+            applied = registry.get_sample_value("monitor_frames_total", {"outcome": "applied"})
+            began = began or (perf_counter() if applied else 0.0)
+            if applied == len(frames):
+                break
+            if task.done():
+                await task
+            await asyncio.sleep(0.002)
+    seconds = perf_counter() - began
+    stopping.set()
+    await task
+    return sum(len(d.bucket) for f in frames for d in f.deltas), len(frames), seconds
+
+
+def faust_agent(address: str, topic: str, events: int) -> None:
+    """A Faust worker whose agent only counts; prints the seconds from the first to the last."""
+    import faust  # noqa: PLC0415 - only here
+
+    app = faust.App(
+        "counting",
+        broker=f"kafka://{address}",
+        store="memory://",
+        topic_partitions=1,
+        topic_replication_factor=1,
+        topic_disable_leader=True,
+        web_enabled=False,
+        value_serializer="raw",
+    )
+    source = app.topic(topic, value_type=bytes, partitions=PARTITIONS)
+    state = {"seen": 0, "began": 0.0}
+
+    @app.agent(source)  # type: ignore[untyped-decorator]
+    async def count(stream: Any) -> None:
+        async for _ in stream:
+            state["began"] = state["began"] or perf_counter()
+            state["seen"] += 1
+            if state["seen"] == events:
+                print(json.dumps({"seconds": perf_counter() - state["began"]}), flush=True)
+
+    async def run() -> None:
+        await app.start()
+        await asyncio.sleep(DEADLINE_SECONDS)
+
+    asyncio.run(run())
+
+
+def faust(broker: Broker, topic: str) -> float:
+    """Events a second of the Faust agent, in a process of its own."""
+    command = [sys.executable, __file__, "--faust-agent", broker.address, topic, str(FAUST_EVENTS)]
+    with tempfile.TemporaryDirectory() as folder:
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd=folder,
+            env={**os.environ, "PYTHONWARNINGS": "ignore"},
+        )
+        try:
+            line = process.stdout.readline() if process.stdout else b""
+        finally:
+            process.kill()
+            process.wait()
+    if not line:
+        sys.exit("the Faust agent ended without a result")
+    return FAUST_EVENTS / float(json.loads(line)["seconds"])
+
+
+async def compare(broker: Broker, density: int, events: int, rounds: int) -> float:
+    """Print one density; the best events a second of ingest."""
+    topic = f"events-{density}"
+    payloads = lines(events, density)
+    size = sum(map(len, payloads)) / events
+    await fill(broker, topic, payloads)
+    bare: list[float] = []
+    relaxed: list[float] = []
+    ours: list[float] = []
+    for number in range(rounds):
+        gc.set_threshold(*DEFAULT_COLLECTOR)
+        bare.append(await drain(broker, topic, events))
+        relax_collector()
+        relaxed.append(await drain(broker, topic, events))
+        ours.append(await ingest(broker, topic, events, f"bench-{density}-{number}"))
+    best_bare, best = events / min(bare), events / min(ours)
+    best_relaxed = events / min(relaxed)
+    print(
+        f"density {density:>6}/s: {best:>9,.0f} events/s of {size:.0f} bytes with frames committed; "
+        f"bare getmany {best_bare:>9,.0f}/s, ratio {best / best_bare:.2f} "
+        f"(with the collector relaxed, as ingest has it, {best_relaxed:>9,.0f}/s, "
+        f"ratio {best / best_relaxed:.2f})",
+        flush=True,
+    )
+    return best
+
+
+async def measure(arguments: argparse.Namespace) -> None:
+    asyncio.get_running_loop().set_exception_handler(on_loop_error)
+    with tempfile.TemporaryDirectory() as folder, running_kafka(Path(folder)) as kafka:
+        broker = Broker(address=kafka.address)
+        print(f"{arguments.events:,} events; {len(PLAN.metrics)} metrics over 3 dimensions")
+        best = {
+            density: await compare(broker, density, arguments.events, arguments.rounds)
+            for density in DENSITIES
+        }
+        if not arguments.without_faust:
+            counted = await asyncio.to_thread(faust, broker, "events-1000")
+            print(f"Faust agent that only counts: {counted:,.0f} events/s; ", end="")
+            print(f"ingest is {best[1_000] / counted:.1f} times as fast", flush=True)
+        deltas, frames, seconds = await core(broker, f"bench-{DENSITIES[0]}-0")
+        print(
+            f"core: {deltas:,} deltas in {frames} frames, buckets judged and committed, "
+            f"in {seconds:.2f} s: {deltas / seconds:,.0f} deltas/s"
+        )
+
+
+def main() -> None:
+    if len(sys.argv) > 1 and sys.argv[1] == "--faust-agent":
+        faust_agent(sys.argv[2], sys.argv[3], int(sys.argv[4]))
+        return
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--events", type=int, default=400_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--without-faust", action="store_true")
+    asyncio.run(measure(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    telemetry.configure(level="error")
+    main()
