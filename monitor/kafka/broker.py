@@ -81,7 +81,6 @@ class Broker:
             max_poll_interval_ms=_MAX_POLL_MS,
             request_timeout_ms=_REQUEST_MS,
             max_partition_fetch_bytes=_FETCH_BYTES,
-            check_crcs=False,
         )
 
     def producer(self, transactional_id: str) -> AIOKafkaProducer:

@@ -14,7 +14,7 @@ from monitor.kafka.topics import Topics
 from monitor.telemetry import Counters
 
 _POLL_MS = 200
-_BATCH = 500
+BATCH = 500
 """Events between two turns of the event loop: few enough to stay in the processor's cache."""
 
 _COLLECT_EVERY = 50_000
@@ -54,7 +54,7 @@ class IngestWorker:
         try:
             while not stopping.is_set():
                 await held.settle()
-                batches = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_BATCH)
+                batches = await consumer.getmany(timeout_ms=_POLL_MS, max_records=BATCH)
                 for place, unit in held.open_units.items():
                     await held.guarded(place, unit.step(batches.get(place, ())))
                 # While records are at hand `getmany` does not suspend; fetches and flushes under
