@@ -1,0 +1,226 @@
+"""The ingest worker on a real broker: nothing lost, nothing twice, whoever dies or joins."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import Any
+
+import pytest
+from aiokafka.admin import NewTopic
+from aiokafka.admin.records_to_delete import RecordsToDelete
+from aiokafka.structs import TopicPartition
+from prometheus_client import CollectorRegistry
+
+from monitor.definitions.plan import Plan
+from monitor.kafka.broker import Broker, Outgoing
+from monitor.kafka.framing import Head, Joiner
+from monitor.kafka.ingest_worker import IngestWorker
+from monitor.kafka.service import Service
+from monitor.kafka.topics import Topics
+from monitor.model.frame import Frame, decode_frame
+from monitor.model.time import MINUTE, NEVER, SECOND
+from monitor.settings import KafkaSource
+from monitor.telemetry import Counters
+from tests.system import shop
+from tests.system.kafka_io import contents, until, working, write
+from tests.system.plans import orders_plan
+from tests.system.servers import Kafka
+
+pytestmark = pytest.mark.system
+
+START = 1_760_000_400
+NOW_US = (START + 10 * shop.DAY) * SECOND
+
+
+class Setting:
+    """A source topic of two partitions, and workers on it."""
+
+    def __init__(self, kafka: Kafka, prefix: str, plan: Plan) -> None:
+        self.broker = Broker(address=kafka.address)
+        self.plan = plan
+        self.service = Service(
+            plan=plan,
+            broker=self.broker,
+            topics=Topics(prefix=prefix, shards=plan.shards),
+            source=KafkaSource(topic=f"{prefix}.events", group=prefix),
+            fields=None,
+        )
+        self.registry = CollectorRegistry()
+        self.counters = Counters(self.registry)
+        self.now_us = NOW_US
+        self.fed = 0
+
+    async def create(self) -> None:
+        async with self.broker.admin() as admin:
+            await admin.create_topics([NewTopic(self.service.source.topic, 2, 1)])
+        await until(self._is_there)
+        await self.service.prepare()
+
+    async def _is_there(self) -> bool:
+        async with self.broker.admin() as admin:
+            return self.service.source.topic in await admin.list_topics()
+
+    async def worker(self) -> IngestWorker:
+        return await self.service.ingest(
+            clock=lambda: self.now_us, counters=self.counters, instance=None
+        )
+
+    @contextlib.asynccontextmanager
+    async def at_work(self) -> AsyncIterator[asyncio.Task[None]]:
+        worker = await self.worker()
+        async with working(worker.run) as task:
+            yield task
+
+    async def feed(self, bodies: Iterable[bytes], partition: int = 0) -> None:
+        topic = self.service.source.topic
+        await write(
+            self.broker,
+            [Outgoing(topic=topic, partition=partition, value=body) for body in bodies],
+            writer=f"{topic}-feeder",
+        )
+
+    async def orders(self, count: int, *, partition: int = 0) -> None:
+        """So many lines of one order each."""
+        lines = (
+            json.dumps({"name": "order", "time": START + self.fed + n}).encode()
+            for n in range(count)
+        )
+        await self.feed(lines, partition)
+        self.fed += count
+
+    async def frames(self, shard: int = 0) -> list[Frame]:
+        """Every committed frame of a shard."""
+        joiner = Joiner()
+        log = await contents(self.broker, self.service.topics.name("frames"), shard)
+        return [decode_frame(p.body) for message in log if (p := joiner.add(message))]
+
+    async def counted(self) -> float:
+        """Orders in committed frames."""
+        return sum(float(d.hi.sum()) for frame in await self.frames() for d in frame.deltas)
+
+    async def until_counted(self, orders: int) -> None:
+        async def reached() -> bool:
+            return await self.counted() >= orders
+
+        await until(reached)
+
+    def value(self, name: str, **labels: str) -> float | None:
+        return self.registry.get_sample_value(f"monitor_{name}", labels)
+
+
+@pytest.fixture
+async def setting(kafka: Kafka, request: pytest.FixtureRequest) -> Setting:
+    made = Setting(kafka, request.node.name, orders_plan(shards=1))
+    await made.create()
+    return made
+
+
+def check_chain(frames: Sequence[Frame]) -> None:
+    """Every source's ranges follow each other without a gap or a repeat."""
+    position: dict[int, int] = {}
+    for frame in frames:
+        assert frame.start == position.get(frame.source, frame.start)
+        assert frame.stop >= frame.start
+        position[frame.source] = frame.stop
+
+
+async def test_every_event_is_in_one_frame_whoever_joins_leaves_or_is_cut_off(
+    setting: Setting,
+) -> None:
+    async with setting.at_work():
+        await setting.orders(300)
+        await setting.until_counted(300)
+        async with setting.at_work():
+            await setting.orders(300, partition=1)
+            await setting.orders(300)
+            await setting.until_counted(900)
+        await setting.orders(100, partition=1)
+        await setting.until_counted(1000)
+    async with setting.at_work() as task:
+        await setting.orders(500)
+        await asyncio.sleep(1.0)
+        task.cancel()  # what it has read and not committed is read again
+    await setting.orders(50)
+    async with setting.at_work():
+        await setting.until_counted(1550)
+    assert await setting.counted() == 1550
+    check_chain(await setting.frames())
+
+
+async def test_the_watermark_goes_on_after_a_restart(setting: Setting) -> None:
+    async with setting.at_work():
+        await setting.orders(100)
+        await setting.until_counted(100)
+    before = max(frame.watermark_us for frame in await setting.frames())
+    async with setting.at_work():
+        await until(lambda: more_frames(setting, 6))
+    first_of_second = [f for f in await setting.frames() if f.source == 0][-1]
+    assert first_of_second.watermark_us == before > NEVER
+
+
+async def more_frames(setting: Setting, count: int) -> bool:
+    return len(await setting.frames()) >= count
+
+
+async def test_what_retention_removed_is_declared_lost(setting: Setting) -> None:
+    async with setting.at_work():
+        await setting.orders(10)
+        await setting.until_counted(10)
+    await setting.orders(20)
+    # The feeder's transactions leave a marker each: 10 + 1 and then 20 + 1 offsets.
+    place = TopicPartition(setting.service.source.topic, 0)
+    async with setting.broker.admin() as admin:
+        await admin.delete_records({place: RecordsToDelete(before_offset=16)})
+    async with setting.at_work():
+        await setting.until_counted(25)
+    frames = [f for f in await setting.frames() if f.source == 0]
+    assert sum(frame.lost for frame in frames) == 6
+    assert setting.value("lost_events_total") == 6
+    check_chain(await setting.frames())
+
+
+async def test_a_dead_letter_larger_than_a_message_travels_whole(setting: Setting) -> None:
+    bad = b"\x00\xff" * 400_000  # its base64 is over the limit
+    await setting.feed([b'{"name": "order"}', bad])
+    await setting.orders(1)
+    async with setting.at_work():
+        await setting.until_counted(1)
+    topic = setting.service.topics.name("dead_letters")
+    small, *parts = await contents(setting.broker, topic)
+    assert json.loads(small.value)["reason"] == "missing_time"
+    assert len(parts) == 2
+    assert json.loads(b"".join(part.value for part in parts))["position"] == 1
+    assert setting.value("dead_letters_total", reason="not_json") == 1
+    assert setting.value("events_total", outcome="dead_lettered") == 2
+
+
+async def test_a_silent_partition_gets_the_wall_clock_once_it_is_read_to_its_end(
+    setting: Setting,
+) -> None:
+    async with setting.at_work():
+        await setting.orders(10)
+        await setting.until_counted(10)
+        spoke = [f.watermark_us for f in await setting.frames() if f.source == 1]
+        assert set(spoke) == {NEVER}
+        setting.now_us += setting.plan.idle_timeout_us + MINUTE
+        await until(lambda: idle(setting))
+    newest = {f.source: f.watermark_us for f in await setting.frames()}
+    assert newest[0] == newest[1] >= setting.now_us - 2 * setting.plan.idle_timeout_us
+
+
+async def idle(setting: Setting) -> bool:
+    return {f.source for f in await setting.frames() if f.watermark_us > NOW_US - MINUTE} == {0, 1}
+
+
+async def test_headers_say_what_the_frame_says(setting: Setting) -> None:
+    async with setting.at_work():
+        await setting.orders(10)
+        await setting.until_counted(10)
+    log: list[Any] = await contents(setting.broker, setting.service.topics.name("frames"))
+    for record in log:
+        frame, head = decode_frame(record.value), Head.of(record.headers)
+        assert record.key == b"0"
+        assert (head.source, head.sources) == (frame.source, 2)
+        assert (head.start, head.stop) == (frame.start, frame.stop)
+        assert head.watermark_us == frame.watermark_us
