@@ -1,6 +1,7 @@
 """`monitor run`: the service on Kafka, one process a role, supervised."""
 
 import asyncio
+import logging
 import signal
 import socket
 import sys
@@ -112,6 +113,8 @@ async def _run(
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+    # What it says of a broker that is down is said in one line, with the remedy, by the error.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     await service.prepare()
     folder.enter()
 

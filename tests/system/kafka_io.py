@@ -5,6 +5,8 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
+from aiokafka.admin import NewTopic
+
 from monitor.kafka.broker import Broker, Outgoing, transact
 from monitor.kafka.framing import messages
 from monitor.kafka.reading import whole_partition
@@ -32,6 +34,16 @@ async def write_frames(
             for value, headers in messages(frame, size)
         ],
     )
+
+
+def create_topic(address: str, topic: str, partitions: int = 2) -> None:
+    """Make a topic, from outside of an event loop."""
+
+    async def create() -> None:
+        async with Broker(address=address).admin() as admin:
+            await admin.create_topics([NewTopic(topic, partitions, 1)])
+
+    asyncio.run(create())
 
 
 async def contents(broker: Broker, topic: str, partition: int = 0) -> list[Any]:

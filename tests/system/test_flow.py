@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiokafka.admin import NewTopic
 
 from monitor.clock import wall_clock
 from monitor.core.effects import Effect
@@ -28,7 +27,7 @@ from monitor.model.incident import IncidentState
 from monitor.model.record import Stream
 from monitor.model.time import SECOND
 from tests.system import shop
-from tests.system.kafka_io import contents, table, write
+from tests.system.kafka_io import contents, create_topic, table, write
 from tests.system.running import Run
 from tests.system.servers import Kafka, Server, free_port, start_prometheus
 
@@ -136,13 +135,6 @@ class Scene:
     def why(self) -> str:
         return f"{self.ends} {self.run.tail()}"
 
-    def create_source(self) -> None:
-        async def create() -> None:
-            async with self.broker.admin() as admin:
-                await admin.create_topics([NewTopic(f"{PREFIX}.events", 2, 1)])
-
-        self._asynchronously(create())
-
     def feed(self, lines: Sequence[shop.Line]) -> None:
         self.story.events += lines
         self._asynchronously(
@@ -219,7 +211,7 @@ def tell(scene: Scene, prometheus: Server) -> Story:
     now = wall_clock() // SECOND // shop.STEP * shop.STEP
     start, fault = now - 29 * shop.DAY, now - 12 * shop.HOUR
     over, end = fault + 4 * shop.HOUR, now - 2 * shop.HOUR
-    scene.create_source()
+    create_topic(scene.kafka.address, f"{PREFIX}.events")
     run.start()
     run.wait_for_event("view.caught_up")
     history = list(shop.lines(start, fault))
