@@ -40,6 +40,7 @@ def figures(
     log_threshold: float,
     total: bool,
     buckets: float,
+    absent: bool = False,
 ) -> Figures:
     """The figures of one row.
 
@@ -50,11 +51,12 @@ def figures(
         log_threshold: natural log of A.
         total: whether the value is a total (count, sum).
         buckets: how many buckets the incident has had.
+        absent: whether the incident is that there is no data: then there is no value and no shift.
     """
     x, m = float(decision.sum_x[row]), float(decision.sum_expected[row])
     n = float(decision.sum_n[row])
     per = buckets if total else n
-    known = math.isfinite(m) and m != 0 and per > 0
+    known = not absent and math.isfinite(m) and m != 0 and per > 0
     shift = x / m - 1 if known else None
     interval = None
     if shift is not None:

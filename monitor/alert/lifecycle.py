@@ -204,7 +204,10 @@ def _describe(
         log_threshold=float(judged.traits.log_threshold[row]),
         total=bool(judged.traits.total[row]),
         buckets=max(1.0, (judged.end_us - started_us) / judged.width_us),
+        absent=reason == Reason.NO_DATA,
     )
+    # while an incident ends, evidence for it fades: what it was found by stays with it
+    before = 0.0 if firing is None else firing.incident.evidence
     incident = Incident(
         alert_id=_alert_id(identity, direction, judged),
         metric=plan.name,
@@ -219,7 +222,7 @@ def _describe(
         relative_shift=numbers.shift,
         interval=numbers.interval,
         n=numbers.n,
-        evidence=numbers.evidence,
+        evidence=max(numbers.evidence, before),
         threshold=numbers.threshold,
         reason=reason.label,
         severity=plan.severity,

@@ -45,7 +45,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
         relative_shift: value / expected - 1, over the incident so far.
         interval: 95 % interval of `relative_shift`.
         n: units or events in the incident so far.
-        evidence, threshold: log10 of M and of A.
+        evidence, threshold: log10 of M, at its highest since it fired, and of A.
         reason: a `Reason` label.
         segments: `{"dimension","segment","relative_shift","value","expected","n","evidence"}`, most
             blamed first.

@@ -150,6 +150,19 @@ def test_undefined_figures_are_null_and_no_crash() -> None:
     assert fired.expected == 100.0
 
 
+def test_the_evidence_that_fired_stays_while_the_incident_ends() -> None:
+    incidents = Incidents()
+    step(incidents, 1, open=True, reason=Reason.SHIFT, log_m=16.0)
+    (update,) = step(incidents, 2, open=True, reason=Reason.SHIFT, log_m=1.0)
+    assert update.incident.evidence == pytest.approx(16.0 / 2.302585, rel=1e-6)
+    assert "8.9 million to 1" in update.incident.summary
+
+
+def test_an_incident_of_no_data_has_an_expectation_and_no_value() -> None:
+    fired = only(step(Incidents(), 1, open=True, reason=Reason.NO_DATA, log_m=12.0))
+    assert (fired.value, fired.relative_shift, fired.expected) == (None, None, 100.0)
+
+
 def test_a_dropped_series_ends_its_incident_with_the_reason() -> None:
     incidents = Incidents()
     fired = only(step(incidents, 1, open=True, reason=Reason.SHIFT, log_m=12.0))
