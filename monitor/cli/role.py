@@ -155,8 +155,9 @@ def command(name: str, config: Path, state: Path, again: bool) -> None:
     if again:
         counters.restarts.labels(name).inc()
     relax_collector()
-    role = Role(configuration, StateFolder.of(configuration, state), counters)
-    asyncio.run(_until_stopped(getattr(role, name)))
+    with contextlib.closing(StateFolder.of(configuration, state)) as folder:
+        role = Role(configuration, folder, counters)
+        asyncio.run(_until_stopped(getattr(role, name)))
 
 
 def main() -> int:

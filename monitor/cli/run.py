@@ -1,6 +1,7 @@
 """`monitor run`: the service on Kafka, one process a role, supervised."""
 
 import asyncio
+import contextlib
 import logging
 import signal
 import socket
@@ -59,10 +60,10 @@ def command(config: Path, roles: str, state: Path) -> None:
     telemetry.configure()
     for name in service.plan.unserved:
         _log.warning("metric.not_served", metric=name, remedy="its kind is not served yet")
-    folder = StateFolder.of(configuration, state)
     if "serve" in chosen:
         _check_port(configuration)
-    asyncio.run(_run(service, folder, chosen, config=config, state=state))
+    with contextlib.closing(StateFolder.of(configuration, state)) as folder:
+        asyncio.run(_run(service, folder, chosen, config=config, state=state))
 
 
 def _roles(text: str) -> list[str]:

@@ -63,6 +63,11 @@ class StateFolder:
             return f"{socket.gethostname()}-{self.path.name}-{role}"
         return None
 
+    def close(self) -> None:
+        """Release the locks."""
+        while self._held:
+            self._held.pop().close()
+
     def _open(self, name: str) -> IO[bytes]:
         file = os.fdopen(os.open(self.path / name, os.O_RDWR | os.O_CREAT, 0o600), "r+b")
         self._held.append(file)

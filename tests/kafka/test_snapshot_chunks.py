@@ -25,7 +25,7 @@ def archive_of(*entries: tuple[bytes, bytes | None]) -> Archive:
 @pytest.fixture
 def state() -> bytes:
     """Bytes that do not compress, larger than one message."""
-    return random.Random(1).randbytes(2_000_000)  # noqa: S311
+    return random.Random(1).randbytes(2_000_000)
 
 
 def test_a_large_state_travels_in_chunks_and_comes_back(state: bytes) -> None:
