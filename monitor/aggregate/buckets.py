@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from monitor.model.tick import Floats, Ints
+from monitor.model.time import FOREVER
 from monitor.stats.exact import add_pairs
 
 
@@ -57,6 +58,16 @@ class OpenBuckets:
             hi[inside] = 0
             lo[inside] = 0
 
+    def first(self, rows: Ints) -> Ints:
+        """Start of the first bucket that holds anything of each of these rows; FOREVER if none."""
+        out = np.full(len(rows), FOREVER)
+        for start, (hi, _) in self._open.items():
+            inside = rows < len(hi)
+            holds = inside.copy()
+            holds[inside] = (hi[rows[inside]] != 0).any(axis=1)
+            out[holds] = np.minimum(out[holds], start)
+        return out
+
     def _bucket(self, start_us: int, size: int) -> tuple[Floats, Floats]:
         pair = self._open.get(start_us)
         if pair is None or len(pair[0]) < size:
@@ -74,8 +85,10 @@ class OpenBuckets:
     def load(self, state: list[Any]) -> None:
         """Take over what `dump` gave."""
         for start, hi, lo in state:
-            pad = ((0, 0), (0, max(0, self.measures - hi.shape[1])))
-            self._open[start] = np.pad(hi, pad), np.pad(lo, pad)
+            width = min(self.measures, hi.shape[1])
+            pair = np.zeros((2, len(hi), self.measures))
+            pair[:, :, :width] = hi[:, :width], lo[:, :width]
+            self._open[start] = pair[0], pair[1]
 
 
 def _without_repeats(rows: Ints) -> list[Ints]:

@@ -5,12 +5,13 @@ compressed.
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import zstandard
 
+from monitor.definitions.calendar import bucket_end, window_start
+from monitor.definitions.plan import Calendar
 from monitor.model.tick import Floats, Ints
 from monitor.model.time import FOREVER, NEVER
 from monitor.stats.exact import add_pairs
@@ -20,12 +21,16 @@ class ClosedBuckets:
     """Sums of the buckets of a panel that have closed, as far back as anything may need them.
 
     Args:
+        calendar: of the panel.
         windows_us: the window lengths in use that are longer than a bucket.
         restatement_us: how far back late events are applied.
         measures: sums a row.
     """
 
-    def __init__(self, *, windows_us: list[int], restatement_us: int, measures: int) -> None:
+    def __init__(
+        self, calendar: Calendar, *, windows_us: list[int], restatement_us: int, measures: int
+    ) -> None:
+        self._calendar = calendar
         self.windows_us = sorted(windows_us)
         self.restatement_us = restatement_us
         self.measures = measures
@@ -47,7 +52,7 @@ class ClosedBuckets:
             active: whether any event of any kind arrived in it.
         """
         for window in self.windows_us:
-            first = end_us - window
+            first = window_start(self._calendar, end_us, window)
             begin, stop = (bisect_left(self._starts, t) for t in (self._from[window], first))
             for start in self._starts[begin:stop]:
                 self._roll(window, self._recent[start], -1.0)
@@ -74,6 +79,10 @@ class ClosedBuckets:
         if old is None:
             return None
         return np.frombuffer(zstandard.decompress(old[1])).reshape(self.measures, old[0]).T
+
+    def starts(self) -> list[int]:
+        """Starts of the buckets whose sums are kept, sorted."""
+        return sorted([*self._old, *self._starts])
 
     def was_active(self, start_us: int) -> bool:
         """Whether any event arrived in time for this bucket."""
@@ -103,21 +112,23 @@ class ClosedBuckets:
         else:
             self._old[start_us] = size, _compress(new)
 
-    def total(self, rows: Ints, starts: Iterable[int]) -> Floats:
-        """Sums of these rows over the buckets that start at these times, float64[r, k]."""
-        hi, lo = np.zeros((2, len(rows), self.measures))
-        for start in starts:
-            sums = self.sums(start)
-            if sums is not None:
-                part = np.zeros_like(hi)
-                there = rows < len(sums)
-                part[there] = sums[rows[there]]
-                hi, lo = add_pairs(hi, lo, part, np.zeros_like(part))
-        return hi + lo
+    def sums_of(self, start_us: int, rows: Ints) -> Floats:
+        """Sums of these rows in one closed bucket, float64[r, k]; 0 where nothing is kept."""
+        out = np.zeros((len(rows), self.measures))
+        sums = self.sums(start_us)
+        if sums is not None:
+            there = rows < len(sums)
+            out[there] = sums[rows[there]]
+        return out
 
-    def clear(self, rows: Ints) -> None:
-        """Empty rows for another series: what they held before must not enter its windows."""
-        for start in [*self._starts, *self._old]:
+    def clear(self, rows: Ints, *, before_us: int = FOREVER) -> None:
+        """Empty rows for another series: what they held before must not enter its windows.
+
+        Args:
+            rows: which.
+            before_us: buckets that start later hold nothing of them.
+        """
+        for start in [s for s in (*self._starts, *self._old) if s < before_us]:
             sums = np.array(self.sums(start))
             sums[rows[rows < len(sums)]] = 0
             if start in self._recent:
@@ -136,13 +147,19 @@ class ClosedBuckets:
         pair[:, :size] = add_pairs(pair[0, :size], pair[1, :size], sign * sums, np.zeros_like(sums))
 
     def _let_go(self, end_us: int) -> None:
-        keep = bisect_left(self._starts, end_us - max(self.windows_us, default=0))
+        longest = max(self.windows_us, default=0)
+        keep = bisect_left(self._starts, window_start(self._calendar, end_us, longest))
         keep = min(keep, len(self._starts) - 1)
         for start in self._starts[:keep]:
             sums = self._recent.pop(start)
             self._old[start] = len(sums), _compress(sums)
         del self._starts[:keep]
-        while self._old and (oldest := next(iter(self._old))) < end_us - self.restatement_us:
+        # the window of the oldest bucket that may be restated reaches back as far again
+        limit = window_start(self._calendar, end_us - self.restatement_us, longest)
+        while self._old:
+            oldest = next(iter(self._old))
+            if bucket_end(self._calendar, oldest) > limit:
+                break
             del self._old[oldest]
             self._active.discard(oldest)
 
@@ -160,17 +177,39 @@ class ClosedBuckets:
     def load(self, state: dict[str, Any]) -> None:
         """Take over what `dump` gave; a window length that is new starts from the kept buckets."""
         self.newest_us = state["newest_us"]
-        if state["measures"] != self.measures:
-            return
-        for start, sums in state["recent"]:
-            self._starts.append(start)
-            self._recent[start] = sums
-        self._old = {start: (size, data) for start, size, data in state["old"]}
         self._active = set(state["active"])
-        for window, begin, pair in state["rolling"]:
+        rolling = {window: (begin, pair) for window, begin, pair in state["rolling"]}
+        new = [window for window in self.windows_us if window not in rolling]
+        if new or state["measures"] != self.measures:
+            self._load_all(state)
+        else:
+            self._old = {start: (size, data) for start, size, data in state["old"]}
+            self._recent = dict(state["recent"])
+            self._starts = sorted(self._recent)
+        for window, (begin, pair) in rolling.items():
             if window in self._rolling:
-                self._rolling[window] = np.array(pair)
+                self._rolling[window] = _of_width(pair, self.measures)
                 self._from[window] = begin
+        for window in new:
+            for sums in self._recent.values():
+                self._roll(window, sums, +1.0)  # the next bucket rolls out those that are too old
+
+    def _load_all(self, state: dict[str, Any]) -> None:
+        """Take over every kept bucket as an array: of more or fewer measures, or for new windows."""
+        for start, size, data in state["old"]:
+            sums = np.frombuffer(zstandard.decompress(data)).reshape(state["measures"], size).T
+            self._recent[start] = _of_width(sums, self.measures)
+        for start, sums in state["recent"]:
+            self._recent[start] = _of_width(sums, self.measures)
+        self._starts = sorted(self._recent)
+
+
+def _of_width(sums: Floats, measures: int) -> Floats:
+    """Sums with so many measures in the last axis: those of a panel whose widest metric changed."""
+    out = np.zeros((*sums.shape[:-1], measures))
+    width = min(measures, sums.shape[-1])
+    out[..., :width] = sums[..., :width]
+    return out
 
 
 def _compress(sums: Floats) -> bytes:

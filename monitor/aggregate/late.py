@@ -1,5 +1,6 @@
 """Late events: kept apart from the closed bucket's revision 0, then applied as a restatement."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -9,9 +10,12 @@ import numpy as np
 from monitor.aggregate.closed import ClosedBuckets
 from monitor.aggregate.series import Series
 from monitor.aggregate.values import Values
-from monitor.definitions.calendar import bucket_end, bucket_start
+from monitor.definitions.calendar import bucket_end, window_start
 from monitor.definitions.plan import Calendar
 from monitor.model.tick import Floats, Ints
+from monitor.stats.exact import add_pairs
+
+_NO_ROWS: Ints = np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +50,15 @@ class LateEvents:
         self._values = values
         self._closed = closed
         self._pending: dict[int, dict[int, Floats]] = {}
-        self._revisions: dict[int, dict[int, int]] = {}
+        self._revisions: dict[int, tuple[Ints, Ints]] = {}
+
+    def is_due(self, end_us: int) -> bool:
+        """Whether what is kept must be applied before a bucket with this end closes.
+
+        Afterwards the closed bucket that it restates may be gone: a frame may cover a long time.
+        """
+        limit = end_us - self._closed.restatement_us
+        return bool(self._pending) and bucket_end(self._calendar, min(self._pending)) <= limit
 
     def add(self, buckets: Ints, rows: Ints, sums: Floats) -> None:
         """Keep late deltas: one entry a (bucket, row); `sums` is float64[d, k]."""
@@ -58,46 +70,88 @@ class LateEvents:
 
     def restatements(self, before_us: int) -> Iterator[Restatement]:
         """Apply what is kept of buckets that start before this time, and give what changed."""
-        touched: dict[int, set[int]] = {}
+        touched: dict[int, list[Ints]] = {}
         for start in [s for s in sorted(self._pending) if s < before_us]:
             late = self._pending.pop(start)
             rows = np.array(sorted(late), dtype=np.int64)
-            sums = self._kept(start, rows) + np.stack([late[row] for row in rows.tolist()])
+            sums = self._closed.sums_of(start, rows) + np.stack(
+                [late[row] for row in rows.tolist()]
+            )
             self._closed.restate(start, rows, sums)
-            reach = self._values.window_us(rows) - self._calendar.width_us
-            born = self._series.table["born_us"][rows]
-            for row, more, since in zip(rows.tolist(), reach.tolist(), born.tolist(), strict=True):
-                for later in self._closed_starts(start, start + more):
-                    # of later buckets only the window moves: where the series stands in them at all
-                    if later == start or since <= later:
-                        touched.setdefault(later, set()).add(row)
-        for start in sorted(touched):
-            revisions = self._revisions.setdefault(start, {})
-            for row in sorted(touched[start]):
-                revisions[row] = revisions.get(row, 0) + 1
-            yield self._restatement(start, revisions)
+            touched.setdefault(start, []).append(rows)
+            self._touch_later(start, rows, touched)
+        if touched:
+            yield from self._restated({start: np.concatenate(touched[start]) for start in touched})
         self._forget()
+
+    def _touch_later(self, start: int, rows: Ints, touched: dict[int, list[Ints]]) -> None:
+        """Note the later buckets whose window holds a restated one.
+
+        Only their window moves, and only where the series stands in them at all.
+        """
+        lengths = self._values.window_us(rows)
+        born = self._series.table["born_us"][rows]
+        kept = self._closed.starts()
+        after = kept[bisect_right(kept, start) :]
+        for window in self._closed.windows_us:
+            mine = lengths == window
+            if not mine.any():
+                continue
+            some, since = rows[mine], born[mine]
+            newest = int(since.max())
+            for later in after:
+                end = bucket_end(self._calendar, later)
+                if window_start(self._calendar, end, window) > start:
+                    break
+                standing = some if newest <= later else some[since <= later]
+                if standing.size:
+                    touched.setdefault(later, []).append(standing)
+
+    def _restated(self, touched: dict[int, Ints]) -> Iterator[Restatement]:
+        windows: list[_Window] = []
+        used = np.unique(
+            np.concatenate(
+                [
+                    *touched.values(),
+                    *(self._revisions[s][0] for s in touched if s in self._revisions),
+                ]
+            )
+        )
+        lengths = self._values.window_us(used)
+        for length in self._closed.windows_us:
+            rows = used[lengths == length]
+            if rows.size:
+                windows.append(_Window(self._closed, self._calendar, length, rows))
+        for start in sorted(touched):
+            known = self._revisions.get(start, (_NO_ROWS, _NO_ROWS))
+            rows = np.union1d(known[0], touched[start])
+            revision = np.zeros(len(rows), dtype=np.int64)
+            revision[np.searchsorted(rows, known[0])] = known[1]
+            revision[np.searchsorted(rows, np.unique(touched[start]))] += 1
+            self._revisions[start] = rows, revision
+            yield self._restatement(start, rows, revision, windows)
 
     def clear(self, rows: Ints) -> None:
         """Forget rows that now wait for another series."""
         for row in rows.tolist():
             for sums in self._pending.values():
                 sums.pop(row, None)
-            for revisions in self._revisions.values():
-                revisions.pop(row, None)
+        for start, (known, revision) in self._revisions.items():
+            left = ~np.isin(known, rows)
+            self._revisions[start] = known[left], revision[left]
         self._pending = {start: sums for start, sums in self._pending.items() if sums}
 
-    def _restatement(self, start: int, revisions: dict[int, int]) -> Restatement:
-        rows = np.array(sorted(revisions), dtype=np.int64)
+    def _restatement(
+        self, start: int, rows: Ints, revision: Ints, windows: list["_Window"]
+    ) -> Restatement:
         end = bucket_end(self._calendar, start)
-        sums = self._kept(start, rows)
+        sums = self._closed.sums_of(start, rows)
         window_value = self._values.whenever(rows, sums)
         lengths = self._values.window_us(rows)
-        for window in self._closed.windows_us:
-            mine = lengths == window
+        for window in windows:
+            mine = lengths == window.length_us
             if mine.any():
-                first = bucket_start(self._calendar, end - window)
-                past = self._closed.total(rows[mine], self._closed_starts(first, start))
+                past = window.at(start, end)[np.searchsorted(window.rows, rows[mine])]
                 window_value[mine] = self._values.whenever(rows[mine], past)
         n = self._values.roles(rows, sums)[1]
         observed = np.ones(len(rows), dtype=bool) if self._closed.was_active(start) else n > 0
@@ -105,27 +159,12 @@ class LateEvents:
             start_us=start,
             end_us=end,
             rows=rows,
-            revision=np.array([revisions[row] for row in rows.tolist()], dtype=np.int64),
+            revision=revision,
             measures=sums,
             value=self._values.of(rows, sums, observed),
             n=n,
             window_value=window_value,
         )
-
-    def _kept(self, start: int, rows: Ints) -> Floats:
-        """Sums of a closed bucket; 0 for what a row held before this series had it."""
-        out = np.zeros((len(rows), self._values.measures))
-        kept = self._closed.sums(start)
-        if kept is not None:
-            inside = rows < len(kept)
-            out[inside] = kept[rows[inside]]
-        return out
-
-    def _closed_starts(self, first: int, last: int) -> list[int]:
-        starts = [first]
-        while (end := bucket_end(self._calendar, starts[-1])) <= min(last, self._closed.newest_us):
-            starts.append(end)
-        return starts
 
     def _forget(self) -> None:
         reach = self._closed.restatement_us + max(self._closed.windows_us, default=0)
@@ -137,7 +176,7 @@ class LateEvents:
         """The state as plain values and arrays."""
         return {
             "pending": [[s, list(rows.items())] for s, rows in sorted(self._pending.items())],
-            "revisions": [[s, list(rows.items())] for s, rows in sorted(self._revisions.items())],
+            "revisions": [[s, *pair] for s, pair in sorted(self._revisions.items())],
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -147,4 +186,41 @@ class LateEvents:
             s: {row: np.resize(np.append(sums, np.zeros(width)), width) for row, sums in rows}
             for s, rows in state["pending"]
         }
-        self._revisions = {s: dict(rows) for s, rows in state["revisions"]}
+        self._revisions = {s: (rows, revision) for s, rows, revision in state["revisions"]}
+
+
+class _Window:
+    """The sums over a rolling window of some rows, asked for at one closed bucket after the other.
+
+    Attributes:
+        length_us: of the window.
+        rows: which rows, sorted.
+    """
+
+    def __init__(
+        self, closed: ClosedBuckets, calendar: Calendar, length_us: int, rows: Ints
+    ) -> None:
+        self.length_us = length_us
+        self.rows = rows
+        self._closed = closed
+        self._calendar = calendar
+        self._starts = closed.starts()
+        self._begin = self._stop = 0  # the part of `_starts` that is inside
+        self._hi, self._lo = np.zeros((2, len(rows), closed.measures))
+
+    def at(self, start_us: int, end_us: int) -> Floats:
+        """The sums over the window that ends with this bucket; later than those asked for before."""
+        first = window_start(self._calendar, end_us, self.length_us)
+        begin, stop = bisect_left(self._starts, first), bisect_right(self._starts, start_us)
+        if begin >= self._stop:
+            self._hi, self._lo = np.zeros((2, *self._hi.shape))
+            self._begin = self._stop = begin
+        for start in self._starts[self._begin : begin]:
+            self._add(-self._closed.sums_of(start, self.rows))
+        for start in self._starts[self._stop : stop]:
+            self._add(self._closed.sums_of(start, self.rows))
+        self._begin, self._stop = begin, stop
+        return self._hi + self._lo
+
+    def _add(self, sums: Floats) -> None:
+        self._hi, self._lo = add_pairs(self._hi, self._lo, sums, np.zeros_like(sums))

@@ -11,13 +11,13 @@ import numpy as np
 from monitor.aggregate.buckets import OpenBuckets
 from monitor.aggregate.closed import ClosedBuckets
 from monitor.aggregate.late import LateEvents, Restatement
-from monitor.aggregate.series import ALL, Series
+from monitor.aggregate.series import ALL, RETIRE_AFTER_US, Series
 from monitor.aggregate.values import Values
 from monitor.definitions.calendar import bucket_end, bucket_start, bucket_starts
 from monitor.definitions.plan import Calendar, MetricPlan
 from monitor.model.frame import Deltas
 from monitor.model.tick import Bools, Floats, Ints, Observation
-from monitor.model.time import DAY, FOREVER, WEEK
+from monitor.model.time import DAY, FOREVER, NEVER, WEEK
 
 LONGEST_GAP_US = WEEK
 """A gap in which nothing arrives for longer is written as its first and last bucket only."""
@@ -79,6 +79,7 @@ class Panel:
         self._open = OpenBuckets(self._values.measures)
         windows = {m.window_us for m in self.metrics if m.window_us > m.calendar.width_us}
         self._closed = ClosedBuckets(
+            calendar,
             windows_us=sorted(windows),
             restatement_us=restatement_us,
             measures=self._values.measures,
@@ -116,6 +117,8 @@ class Panel:
         if split < len(at):
             sums = deltas.hi[split:] + deltas.lo[split:]
             self._late.add(deltas.bucket[split:], at[split:], sums)
+            ends = deltas.bucket[split:] + self.calendar.width_us
+            np.maximum.at(self.series.table["seen_us"], at[split:], ends)
         return len(at)
 
     def _merge_bucket(self, deltas: Deltas, part: slice, rows: Ints, repeats: bool) -> None:
@@ -123,9 +126,9 @@ class Panel:
         self._open.add(
             start, rows, deltas.hi[part], deltas.lo[part], size=self.series.size, repeats=repeats
         )
-        born, seen = self.series.table["born_us"], self.series.table["seen_us"]
+        born = self.series.table["born_us"]
         born[rows] = np.minimum(born[rows], start)
-        seen[rows] = np.maximum(seen[rows], start)
+        self._active.add(start)  # the event may have been late for a shorter bucket
         self._first_seen(start)
 
     def _first_seen(self, start: int) -> None:
@@ -181,6 +184,9 @@ class Panel:
         sums = self._open.take(start, len(rows))
         active = start in self._active
         self._closed.push(start, end, sums, active=active)
+        seen = self.series.table["seen_us"]
+        present = (sums != 0).any(axis=1)
+        seen[present] = np.maximum(seen[present], end)
         alive = self.series.table["born_us"] <= start
         x, n = self._values.roles(rows, sums)
         observed = alive & np.where(self.series.table["total"], active, n > 0)
@@ -209,16 +215,34 @@ class Panel:
             self._active.add(start)
             yield self.close(start)
 
+    def is_late_due(self) -> bool:
+        """Whether `restatements` must be taken before the next bucket closes."""
+        return self._begun and self._late.is_due(bucket_end(self.calendar, self._next))
+
     def restatements(self) -> Iterator[Restatement]:
         """Apply the late events so far to buckets that have closed, and give what changed."""
         if self._begun:
             yield from self._late.restatements(self._next)
 
     def retire(self, now_us: int) -> Ints:
-        """Free the rows of segments unseen for a week; returns them, emptied."""
-        rows = self.series.retire(now_us)
-        if len(rows):
-            self._clear(rows)
+        """Free the rows of segments unseen for a week; returns them, emptied.
+
+        One that the frames so far hold more of, in buckets that are still open, begins anew there:
+        as if it came back later. What late events may restate is not forgotten before.
+        """
+        stale = self.series.stale(now_us - max(RETIRE_AFTER_US, self._closed.restatement_us))
+        if not len(stale):
+            return stale
+        back = self._open.first(stale)
+        born = self.series.table["born_us"][stale]
+        fresh = (back < FOREVER) & (born >= now_us)  # it has not begun
+        rows, back = stale[~fresh], back[~fresh]
+        last = int(self.series.table["seen_us"][rows].max(initial=NEVER))
+        self._closed.clear(rows, before_us=last)
+        self._late.clear(rows)
+        returns = back < FOREVER
+        self.series.restart(rows[returns], back[returns])
+        self.series.retire(rows[~returns])
         return rows
 
     def _clear(self, rows: Ints) -> None:

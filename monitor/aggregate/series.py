@@ -4,8 +4,7 @@ The core admits a dimension's values per metric in log order up to the cap; the 
 value unseen for a week of event time retires, so that a new app version finds room.
 """
 
-import csv
-import io
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -20,6 +19,10 @@ from monitor.model.time import FOREVER, NEVER, WEEK
 OTHER = "other"
 ALL = "all"
 RETIRE_AFTER_US = WEEK
+
+_QUOTED = frozenset(',"\r\n')
+"""A value with one of these is quoted, as in CSV."""
+_CELL = re.compile(r'(?:^|,)(?:"((?:[^"]|"")*)"|([^,"]*))')
 
 Key = tuple[int, int, str]
 """(index of the metric in the panel, index of its grouping, segment)."""
@@ -120,14 +123,22 @@ class Series:
         table["accept_after_us"][row] = plan.accept_after_us
         table["timezone"][row] = self.timezones.index(plan.season_timezone)
 
-    def retire(self, now_us: int) -> Ints:
-        """Free the rows of segments that were not seen for a week; returns them."""
+    def stale(self, limit_us: int) -> Ints:
+        """Rows of segments that were not seen since this time."""
         table = self.table
-        stale = np.flatnonzero(
-            (table["metric"] >= 0)
-            & (table["parent"] >= 0)
-            & (table["seen_us"] < now_us - RETIRE_AFTER_US)
+        return np.flatnonzero(
+            (table["metric"] >= 0) & (table["parent"] >= 0) & (table["seen_us"] < limit_us)
         )
+
+    def restart(self, rows: Ints, born_us: Ints) -> None:
+        """Let the series of these rows begin at these times, unseen until then."""
+        self.table["born_us"][rows] = born_us
+        self.table["seen_us"][rows] = NEVER
+        self.version += len(rows)
+
+    def retire(self, stale: Ints) -> None:
+        """Free these rows."""
+        table = self.table
         for row in stale.tolist():
             metric, group = int(table["metric"][row]), int(table["group"][row])
             segment = self.segments[row]
@@ -136,7 +147,6 @@ class Series:
             self._free.append(row)
         table.clear(stale)
         self.version += len(stale)
-        return stale
 
     def traits(self) -> Traits:
         """What the baseline and the guard must know of every row."""
@@ -224,11 +234,10 @@ def format_segment(values: Sequence[str]) -> str:
     >>> format_segment(["DE", 'a "b", c'])
     'DE,"a ""b"", c"'
     """
-    if not any(c in value for value in values for c in ',"\n\r') and (len(values) > 1 or values[0]):
-        return ",".join(values)
-    out = io.StringIO()
-    csv.writer(out, lineterminator="").writerow(values)
-    return out.getvalue()
+    return ",".join(
+        value if _QUOTED.isdisjoint(value) else '"' + value.replace('"', '""') + '"'
+        for value in values
+    )
 
 
 def parse_segment(segment: str) -> list[str]:
@@ -239,7 +248,9 @@ def parse_segment(segment: str) -> list[str]:
     """
     if '"' not in segment:
         return segment.split(",")
-    return next(csv.reader(io.StringIO(segment, newline="")))
+    return [
+        quoted.replace('""', '"') if quoted else plain for quoted, plain in _CELL.findall(segment)
+    ]
 
 
 def segment_value(segment: str) -> str:

@@ -59,6 +59,7 @@ class Lane:
 
     def close(self, until_us: int) -> list[Effect]:
         """Close the panel's next bucket, judge it, learn from it."""
+        late = self.restate() if self.panel.is_late_due() else []
         tick = self.panel.close(until_us)
         seen = tick.observation
         self._grow()
@@ -83,7 +84,7 @@ class Lane:
             accepted=decision.closed & (decision.reason == Reason.NEW_NORMAL),
         )
         bucket = self._closed_bucket(tick, expectation, decision)
-        return [bucket, *changes, *self._retire(seen.start_us, seen.end_us)]
+        return [*late, bucket, *changes, *self._retire(seen.start_us, seen.end_us)]
 
     def restate(self) -> list[Effect]:
         """Apply the late events so far to closed buckets."""

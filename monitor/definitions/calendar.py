@@ -55,6 +55,20 @@ def next_start(calendar: Calendar, time_us: int) -> int:
     return bucket_end(calendar, time_us)
 
 
+def window_start(calendar: Calendar, end_us: int, window_us: int) -> int:
+    """Start of the window that ends at this edge of a bucket; days are those of the calendar.
+
+    >>> from monitor.model.time import to_rfc3339
+    >>> berlin = Calendar(width_us=DAY, timezone="Europe/Berlin")
+    >>> end = from_datetime(datetime(2026, 10, 25, 23, tzinfo=UTC))
+    >>> to_rfc3339(window_start(berlin, end, 7 * DAY))
+    '2026-10-18T22:00:00Z'
+    """
+    if calendar.width_us < DAY:
+        return end_us - window_us
+    return _day_edge(calendar.timezone, _local_day(calendar.timezone, end_us) - window_us // DAY)
+
+
 def bucket_starts(calendar: Calendar, times_us: NDArray[np.int64]) -> NDArray[np.int64]:
     """Start of the bucket of each of these times; cheap where few base buckets are given."""
     if calendar.width_us < DAY:

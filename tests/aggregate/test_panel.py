@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 
 from monitor.aggregate.panel import Panel, Tick
-from monitor.aggregate.series import format_segment
+from monitor.aggregate.series import format_segment, parse_segment
 from monitor.definitions.plan import Calendar, Law, Measure, MetricPlan
+from monitor.ingest.series import segment as ingest_segment
 from monitor.model.frame import Deltas
 from monitor.model.time import DAY, HOUR, MINUTE
 
@@ -246,3 +247,30 @@ def test_any_cut_and_order_gives_the_sums_of_the_raw_rows(
             else:
                 assert value == pytest.approx(sum(mine), rel=1e-12, abs=1e-6)
     assert {m for m, *_ in rows} <= {t.observation.start_us // MINUTE for t in ticks}
+
+
+@given(st.lists(st.text(alphabet='a,"\n\r '), min_size=1, max_size=3))
+def test_a_segment_is_read_back_as_it_was_written(values: list[str]) -> None:
+    assert parse_segment(format_segment(values)) == values
+    assert format_segment(values) == ingest_segment(values), "ingest writes the same"
+
+
+def test_a_long_value_in_quotes_is_a_segment_like_any_other() -> None:
+    value = '"' * 200_000
+    assert parse_segment(format_segment([value, "b"])) == [value, "b"]
+
+
+@pytest.mark.parametrize("value", ["", "a\nb", "a,b", "other"])
+def test_a_value_below_the_cap_is_not_counted_as_folded(value: str) -> None:
+    p = panel(metric("orders"))
+    feed(p, "orders", [(False, 0, 1, ingest_segment([value]), (1.0,))])
+    assert not p.folded
+
+
+def test_a_bucket_longer_than_a_week_does_not_retire_what_it_holds() -> None:
+    fortnight = Calendar(width_us=14 * DAY)
+    p = Panel(fortnight, [metric("orders")], cardinality=1, restatement_us=DAY)
+    feed(p, "orders", [(False, 4 * DAY // MINUTE, 1, "DE", (1.0,))])
+    close_all(p, 18 * DAY)
+    assert p.retire(18 * DAY).tolist() == []
+    assert p.retire(25 * DAY + HOUR).tolist() == [1]

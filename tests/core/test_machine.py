@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from monitor.journal.lines import Judged, bucket_rows
 from monitor.journal.records import records
 from monitor.model.bucket import BucketLine
 from monitor.model.frame import Frame
-from monitor.model.time import DAY, HOUR, MINUTE, SECOND, to_rfc3339
+from monitor.model.time import DAY, HOUR, MINUTE, SECOND, from_datetime, to_rfc3339
 
 START = 20_400 * DAY
 FAR = START + 400 * DAY
@@ -312,3 +313,120 @@ def test_nothing_closes_before_every_source_has_spoken(plan: Plan) -> None:
     closed = machine.apply(second)
     ends = [e.end_us for e in closed if not isinstance(e, IncidentChanged) and hasattr(e, "end_us")]
     assert max(ends) <= START + 9 * MINUTE
+
+
+HOURLY = (
+    "metrics:\n  - {name: orders, kind: count, of: {event: order}, segments: [country], BUCKETS}\n"
+)
+HOURS = "bucket: 1h, window: 1d"
+
+
+def order(time_us: int, country: str = "DE", count: int = 1) -> bytes:
+    return line(time_us, "order", country, "ok", 1.0, count)
+
+
+def hours(last: int, extra: dict[int, list[bytes]]) -> list[bytes]:
+    """A line every hour; the extra ones come after the line of their hour."""
+    out = []
+    for hour in range(last):
+        out += [order(START + hour * HOUR + MINUTE, count=100), *extra.get(hour, [])]
+    return out
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {120: [order(START + 110 * HOUR, count=7)]},  # long before the end of a frame of 20 days
+        {120: [order(START + 74 * HOUR)], 121: [order(START + 75 * HOUR)]},
+        {h: [order(START + 20 * HOUR, "FR")] for h in (30, 35, 40)},  # a series of late events only
+        {3: [order(START + 3 * HOUR, "FR")], 220: [order(START + 220 * HOUR, "FR")]},  # unseen
+    ],
+)
+@pytest.mark.parametrize("restatement", ["2d", "9d"])
+def test_how_long_a_frame_is_changes_no_bucket(
+    tmp_path: Path, extra: dict[int, list[bytes]], restatement: str
+) -> None:
+    plan = plan_of(tmp_path, HOURLY.replace("BUCKETS", HOURS), restatement_window=restatement)
+    lines = hours(480, extra)
+    one = final(run(plan, frames_of(plan, lines, [])))
+    many = final(run(plan, frames_of(plan, lines, range(0, 490, 5))))
+    assert one == many
+    wanted: dict[str, int] = {}
+    for text in lines:
+        event = msgspec.json.decode(text)
+        start = event["time"][:13] + ":00:00Z"
+        wanted[start] = wanted.get(start, 0) + event["count"]
+    wholes = {k[3]: row for k, row in one.items() if k[1] == "all" and row["state"] != "partial"}
+    assert {start: row["value"] for start, row in wholes.items()} == {
+        start: wanted[start] for start in wholes
+    }
+    in_order = [wanted[start] for start in sorted(wholes)]
+    windows = [row["window_value"] for _, row in sorted(wholes.items())]
+    assert windows == [sum(in_order[max(0, i - 23) : i + 1]) for i in range(len(in_order))]
+    french = sum(row["value"] or 0 for k, row in one.items() if k[2] == "FR")
+    assert french == sum(b'"FR"' in text for text in lines)
+
+
+SUM = "  - {name: revenue, kind: sum, of: {event: order, value: amount}, bucket: 1h}\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (HOURS, HOURS + "}\n" + SUM[:-2]),
+        (HOURS + "}\n" + SUM[:-2], HOURS),
+        (HOURS, "bucket: 1h, window: 6h"),
+        (HOURS, "bucket: 1h, window: 2d"),
+        ("bucket: 1h", HOURS),
+    ],
+    ids=["wider", "narrower", "shorter window", "longer window", "first window"],
+)
+def test_windows_and_restatements_outlive_a_change_of_other_definitions(
+    tmp_path: Path, before: str, after: str
+) -> None:
+    old, new = (
+        plan_of(tmp_path / name, HOURLY.replace("BUCKETS", text).replace("}}", "}"))
+        for name, text in (("old", before), ("new", after))
+    )
+    late = {80: [order(START + 72 * HOUR + 2 * MINUTE)], 85: [order(START + 70 * HOUR)]}
+    frames = frames_of(old, hours(110, late), range(0, 120, 3))
+    cut = 27
+    machine = Machine(old)
+    for frame in frames[:cut]:
+        machine.apply(frame)
+    restored, _ = Machine.restore(new, 0, machine.snapshot())
+    mine = final([e for f in frames[cut:] for e in restored.apply(f)])
+    whole = final(run(new, frames_of(new, hours(110, late), range(0, 120, 3))))
+    orders = {k: (v["value"], v["window_value"]) for k, v in mine.items() if k[0] == "orders"}
+    assert len(orders) > 50
+    assert orders == {k: (whole[k]["value"], whole[k]["window_value"]) for k in orders}
+
+
+@pytest.mark.parametrize("month", [3, 10])
+def test_a_window_of_days_holds_as_many_days_when_clocks_change(tmp_path: Path, month: int) -> None:
+    days = "bucket: 1d, window: 7d, detect: {timezone: Europe/Berlin}"
+    plan = plan_of(tmp_path, HOURLY.replace("BUCKETS", days), restatement_window="9d")
+    start = from_datetime(datetime(2026, month, 15, 12, tzinfo=UTC))
+    lines = [order(start + day * DAY) for day in range(24)]
+    lines.insert(16, order(start + 9 * DAY))
+    found = [row for k, row in sorted(final(run(plan, frames_of(plan, lines, range(25)))).items())]
+    windows = [row["window_value"] for row in found if row["dimension"] == "all"]
+    assert windows == [*range(1, 8), 7, 7, *[8] * 7, *[7] * 8]
+
+
+def test_an_event_late_for_its_minute_alone_makes_its_day_active(tmp_path: Path) -> None:
+    text = HOURLY.replace("BUCKETS", "bucket: 1d") + SUM.replace("1h", "1m")
+    plan = plan_of(tmp_path, text)
+    times = [0, 1, 2, *[2 * DAY + i for i in range(3)], DAY + 12 * HOUR]
+    times += [2 * DAY + HOUR, 3 * DAY + 10 * HOUR, 3 * DAY + 10 * HOUR + 1, 3 * DAY + 10 * HOUR + 2]
+    plain = [order(START + time) for time in times]
+    days = final(run(plan, frames_of(plan, plain, [])))
+    values = [row["value"] for k, row in sorted(days.items()) if k[:2] == ("orders", "all")]
+    assert values == [3, 1, 4, 3]
+
+
+def test_a_bucket_whose_end_is_within_the_restatement_window_is_kept(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, HOURLY.replace("BUCKETS", "bucket: 1d"), restatement_window="36h")
+    lines = hours(24 * 10 + 3, {24 * 10 + 2: [order(START + 8 * DAY + HOUR)]})
+    day = final(run(plan, frames_of(plan, lines, range(0, 250, 3))))
+    assert day["orders", "all", "all", to_rfc3339(START + 8 * DAY)]["value"] == 2401
