@@ -24,7 +24,9 @@ PART_BYTES = 900_000
 _CONNECT_SECONDS = 8.0
 _SESSION_MS = 10_000
 _HEARTBEAT_MS = 2_000
-_MAX_POLL_MS = 60_000
+_MAX_POLL_MS = 300_000
+"""A dead process is found by its heartbeats; this must outlast the longest frame: one that brings
+months of a quiet history closes tens of thousands of buckets."""
 _TRANSACTION_MS = 15_000
 _REQUEST_MS = 10_000
 _BATCH_BYTES = 131_072

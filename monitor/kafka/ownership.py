@@ -86,8 +86,8 @@ class Ownership(Generic[U]):
             _log.info("partition.released", role=self._role, partition=place.partition)
         if self._generation.number != self._seen:
             self._seen = self._generation.number
-            for place, unit in self.open_units.items():
-                self._consumer.seek(place, unit.next_offset)
+            for place in self.open_units:
+                self.seek(place)
         now = asyncio.get_running_loop().time()
         due = [p for p in assigned - self._open if self._retry_at.get(p, now) <= now]
         await asyncio.gather(*(self._try_open(place) for place in due))
@@ -97,6 +97,11 @@ class Ownership(Generic[U]):
         for place, messages in batches.items():
             if place in self._open and self._units[place].next_offset <= messages[-1].offset:
                 self._consumer.seek(place, self._units[place].next_offset)
+
+    def seek(self, place: TopicPartition) -> None:
+        """Let reading go on where the unit stands, if the partition is still its own."""
+        if place in self._open and place in self._consumer.assignment():
+            self._consumer.seek(place, self._units[place].next_offset)
 
     async def guarded(self, place: TopicPartition, work: Awaitable[Any]) -> None:
         """Await work of an open unit; on any error the unit is dropped and opened again later."""

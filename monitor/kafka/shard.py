@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -23,6 +23,15 @@ from monitor.telemetry import Counters
 
 _log = structlog.get_logger(__name__)
 _APPLY_TRIES = 3
+
+SLICE_SECONDS = 1.0
+"""Frames are applied for so long before what they decided is sent."""
+
+TURN_SECONDS = 2.0
+"""A shard works for so long before the others, and the consumer, have their turn."""
+
+TRANSACTION_RECORDS = 2_000
+"""Records in one transaction: one of weeks of buckets would outlast the broker's patience."""
 _SLICE_SECONDS = 5.0
 _SLICE_RECORDS = 5_000
 
@@ -112,22 +121,20 @@ class Shard:
         return []
 
     async def process(self, messages: Sequence[Message]) -> None:
-        """Apply frames and send what they decide, in one transaction; perhaps not all of them.
-
-        Frames of history may hold days each. So that neither the transaction nor the group's patience
-        runs out, no further frame is begun after `_SLICE_SECONDS` or `_SLICE_RECORDS`: `next_offset`
-        says where to read on.
+        """Apply frames and send what they decide, for as long as a turn lasts; see `next_offset`.
 
         Raises:
             ReloadError: the state must be loaded again; any error of the broker means the same.
         """
         fresh = [message for message in messages if message.offset >= self.next_offset]
-        if not fresh:
-            return
-        decided, last = await asyncio.to_thread(self._apply, fresh)
-        await self._send(decided)
-        self.next_offset = last + 1
-        self._count_folded()
+        clock = asyncio.get_running_loop().time
+        begun, at = clock(), 0
+        while at < len(fresh) and (at == 0 or clock() - begun < TURN_SECONDS):
+            taken, decided = await asyncio.to_thread(self._apply, fresh[at:])
+            await self._send(decided)
+            at += taken
+            self.next_offset = fresh[at - 1].offset + 1
+            self._count_folded()
 
     def _count_folded(self) -> None:
         before, self._folded = self._folded, self._core.folded(self._machine)
@@ -168,15 +175,11 @@ class Shard:
                 await stop(self._producer)
             self._producer = self._machine = None
 
-    def _apply(self, messages: Sequence[Message]) -> tuple[list[Record], int]:
-        """What the frames decide, and the offset of the last one applied."""
+    def _apply(self, messages: Sequence[Message]) -> tuple[int, list[Record]]:
+        """Apply frames for a slice of time; how many messages that took, and what they decided."""
         decided: list[Record] = []
-        enough = monotonic() + _SLICE_SECONDS
-        last = messages[0].offset
-        for message in messages:
-            if len(decided) >= _SLICE_RECORDS or monotonic() > enough:
-                break
-            last = message.offset
+        until = monotonic() + SLICE_SECONDS
+        for number, message in enumerate(messages, 1):
             try:
                 parcel = self._joiner.add(message)
             except ValueError as error:
@@ -184,7 +187,9 @@ class Shard:
                 continue
             if parcel is not None:
                 decided += self._apply_parcel(parcel)
-        return decided, last
+            if monotonic() >= until:
+                return number, decided
+        return len(messages), decided
 
     def _apply_parcel(self, parcel: Parcel) -> list[Record]:
         head = parcel.head
@@ -239,17 +244,25 @@ class Shard:
         self._counters.frames.labels("quarantined").inc()
 
     async def _send(self, records: Sequence[Record]) -> None:
-        if not records or self._producer is None:
+        """Write records, many in more than one transaction: a reload would write the same again."""
+        if self._producer is None:
             return
-        await transact(
-            self._producer,
-            [
-                Outgoing(
-                    topic=self._topics.name(record.stream),
-                    partition=self.number,
-                    key=record.key.encode(),
-                    value=record.value,
-                )
-                for record in records
-            ],
-        )
+        for batch in batched(records, TRANSACTION_RECORDS):
+            await transact(
+                self._producer,
+                [
+                    Outgoing(
+                        topic=self._topics.name(record.stream),
+                        partition=self.number,
+                        key=record.key.encode(),
+                        value=record.value,
+                    )
+                    for record in batch
+                ],
+            )
+
+
+def batched(records: Sequence[Record], size: int) -> Iterator[Sequence[Record]]:
+    """The records in runs of at most that size; none where there are none."""
+    for at in range(0, len(records), size):
+        yield records[at : at + size]

@@ -1,7 +1,11 @@
 """The role `core`: a group member that applies the frames of the shards it is assigned."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+from aiokafka.structs import TopicPartition
 
 from monitor.kafka.broker import Broker, stop
 from monitor.kafka.ownership import Ownership
@@ -42,15 +46,7 @@ class ShardWorker:
             while not stopping.is_set():
                 await shards.settle()
                 batches = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_BATCH)
-                held = shards.open_units
-                await asyncio.gather(
-                    *(
-                        shards.guarded(place, held[place].process(messages))
-                        for place, messages in batches.items()
-                        if place in held
-                    )
-                )
-                shards.resume(batches)
+                await self._process(shards, batches)
                 now = asyncio.get_running_loop().time()
                 if now - saved >= self.snapshot_seconds:
                     saved = now
@@ -62,6 +58,24 @@ class ShardWorker:
         finally:
             await shards.close(graceful=False)
             await stop(consumer)
+
+    async def _process(
+        self,
+        shards: Ownership[Shard],
+        batches: Mapping[TopicPartition, Sequence[Any]],
+    ) -> None:
+        held = shards.open_units
+        own = {place: messages for place, messages in batches.items() if place in held}
+        await asyncio.gather(
+            *(
+                shards.guarded(place, held[place].process(messages))
+                for place, messages in own.items()
+            )
+        )
+        for place, unit in shards.open_units.items():
+            # What was not reached in this turn is read again in the next one.
+            if place in own and unit.next_offset <= own[place][-1].offset:
+                shards.seek(place)
 
     def _shard(self, number: int) -> Shard:
         return Shard(

@@ -5,14 +5,17 @@ It is named by prefix and port, so that two services do not meet, while `--roles
 survive: the journal's topics hold the state.
 """
 
+import contextlib
 import fcntl
 import os
-import socket
+import uuid
 from pathlib import Path
 from typing import IO
 
 from monitor.definitions import Configuration
 from monitor.settings import KafkaJournal
+
+_IDENTITY = "id"
 
 
 class StateFolder:
@@ -47,6 +50,9 @@ class StateFolder:
     def enter(self) -> None:
         """Make it, and empty the counters unless another run is using them. Held until exit."""
         self.counters.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError), (self.path / _IDENTITY).open("x") as new:
+            # Tells this folder from those of the same name on other machines and in containers.
+            new.write(f"{self.path.name}-{uuid.uuid4().hex}")
         lock = self._open("run.lock")
         if _locks(lock, fcntl.LOCK_EX):
             for file in self.counters.glob("*.db"):
@@ -60,7 +66,7 @@ class StateFolder:
         wait for the old session to end. Held until the process ends, however it does.
         """
         if _locks(self._open(f"{role}.lock"), fcntl.LOCK_EX):
-            return f"{socket.gethostname()}-{self.path.name}-{role}"
+            return f"{(self.path / _IDENTITY).read_text()}-{role}"
         return None
 
     def close(self) -> None:

@@ -1,5 +1,6 @@
 """The folder of a run: shared by the roles of one service, wiped by nobody while it is used."""
 
+import re
 from contextlib import closing
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def test_one_process_a_role_has_the_static_name(tmp_path: Path) -> None:
         first.enter()
         name = first.instance("ingest")
         assert name is not None
-        assert name.endswith("monitor-8321-ingest")
+        assert re.fullmatch(r"monitor-8321-\w{32}-ingest", name)
         assert second.instance("ingest") is None
         assert second.instance("core") is not None
     with closing(folder(tmp_path)) as third:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
+from monitor.kafka import shard
 from monitor.kafka.broker import Broker, Outgoing
 from monitor.kafka.shard import Core
 from monitor.kafka.shard_worker import ShardWorker
@@ -60,14 +61,14 @@ class Setting:
         self.restored: list[bytes] = []
 
     def worker(self, snapshot_seconds: float = 300) -> ShardWorker:
-        def restore(shard: int, state: bytes) -> tuple[Adding, list[Record]]:
+        def restore(number: int, state: bytes) -> tuple[Adding, list[Record]]:
             self.restored.append(state)
             return Adding(json.loads(state)), []
 
         return ShardWorker(
             broker=self.broker,
             topics=self.topics,
-            core=Core(fresh=lambda shard: Adding(), restore=restore, apply=Adding.apply),
+            core=Core(fresh=lambda number: Adding(), restore=restore, apply=Adding.apply),
             counters=self.counters,
             snapshot_seconds=snapshot_seconds,
         )
@@ -183,6 +184,18 @@ async def test_two_snapshots_are_kept(setting: Setting) -> None:
         await asyncio.sleep(0.6)
     held = await table(setting.broker, setting.topics.name("snapshots"))
     assert sum(key.endswith("manifest") for key in held) == 2
+
+
+async def test_a_long_batch_is_worked_off_turn_by_turn(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shard, "SLICE_SECONDS", 0.0)
+    monkeypatch.setattr(shard, "TURN_SECONDS", 0.0)
+    await setting.feed(*(frame(n, n + 1) for n in range(20)))
+    async with working(setting.worker().run):
+        assert (await setting.alerts("0|19"))["0|19"] == b"20"
+    assert setting.frames("applied") == 20
+    assert setting.frames("repeated") == setting.frames("gap") == 0
 
 
 async def test_a_second_owner_fences_the_first(

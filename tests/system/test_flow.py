@@ -274,9 +274,10 @@ def test_prometheus_scrapes_the_documented_series(story: Story) -> None:
     orders = [
         r["metric"] for r in story.scraped["monitor_value"] if r["metric"]["metric"] == "orders"
     ]
-    assert {(m["dimension"], m["segment"]) for m in orders} == {
+    found = {(m["dimension"], m["segment"]) for m in orders}
+    assert found == {
         ("all", "all"), ("country", "DE"), ("country", "FR"), ("country", "US"),
-    }  # fmt: skip
+    }, story.scraped["monitor_value"]  # fmt: skip
 
 
 def test_alertmanager_shows_the_one_alert_with_labels_and_annotations(story: Story) -> None:
