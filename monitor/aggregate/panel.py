@@ -118,7 +118,7 @@ class Panel:
             sums = deltas.hi[split:] + deltas.lo[split:]
             self._late.add(deltas.bucket[split:], at[split:], sums)
             ends = deltas.bucket[split:] + self.calendar.width_us
-            np.maximum.at(self.series.table["seen_us"], at[split:], ends)
+            np.maximum.at(self.series.table["late_us"], at[split:], ends)
         return len(at)
 
     def _merge_bucket(self, deltas: Deltas, part: slice, rows: Ints, repeats: bool) -> None:
@@ -173,8 +173,8 @@ class Panel:
 
     def _after_gap(self, end: int, until_us: int) -> int:
         """Start of the next bucket to close after an empty one: inside a long gap, its last."""
-        last = bucket_start(self.calendar, until_us)
-        following = min([last, *(s for s in self._active if s >= end)])
+        open_until = bucket_end(self.calendar, until_us)  # whatever is still to come lies before
+        following = min([open_until, *(s for s in self._active if s >= end)])
         if following - end <= LONGEST_GAP_US:
             return end
         return bucket_start(self.calendar, following - 1)
@@ -228,22 +228,24 @@ class Panel:
         """Free the rows of segments unseen for a week; returns them, emptied.
 
         One that the frames so far hold more of, in buckets that are still open, begins anew there:
-        as if it came back later. What late events may restate is not forgotten before.
+        as if it came back later. What late events brought, or may still restate, is not forgotten.
         """
-        stale = self.series.stale(now_us - max(RETIRE_AFTER_US, self._closed.restatement_us))
+        limit = now_us - max(RETIRE_AFTER_US, self._closed.restatement_us)
+        stale = self.series.stale(limit)
         if not len(stale):
             return stale
         back = self._open.first(stale)
-        born = self.series.table["born_us"][stale]
-        fresh = (back < FOREVER) & (born >= now_us)  # it has not begun
-        rows, back = stale[~fresh], back[~fresh]
-        last = int(self.series.table["seen_us"][rows].max(initial=NEVER))
-        self._closed.clear(rows, before_us=last)
-        self._late.clear(rows)
-        returns = back < FOREVER
-        self.series.restart(rows[returns], back[returns])
-        self.series.retire(rows[~returns])
-        return rows
+        table = self.series.table
+        late = table["late_us"][stale] >= limit
+        stays = late | (back < FOREVER)
+        begun = ~stays | (table["born_us"][stale] < now_us)
+        old = stale[begun & ~late]
+        last = np.maximum(table["seen_us"], table["late_us"])[old].max(initial=NEVER)
+        self._closed.clear(old, before_us=int(last))
+        self._late.clear(old)
+        self.series.restart(stale[stays & begun], back[stays & begun])
+        self.series.retire(stale[~stays])
+        return stale[begun]
 
     def _clear(self, rows: Ints) -> None:
         self._open.clear(rows)

@@ -33,6 +33,7 @@ _COLUMNS = {
     "parent": Column(dtype="i8", fill=-1),
     "born_us": Column(dtype="i8", fill=FOREVER),
     "seen_us": Column(dtype="i8", fill=NEVER),
+    "late_us": Column(dtype="i8", fill=NEVER),
     "law": Column(dtype="i1"),
     "total": Column(dtype="?"),
     "log_threshold": Column(dtype="f8", fill=np.inf),
@@ -202,6 +203,7 @@ class Series:
             ],
             "born_us": self.table["born_us"].copy(),
             "seen_us": self.table["seen_us"].copy(),
+            "late_us": self.table["late_us"].copy(),
             "free": list(self._free),
         }
 
@@ -220,8 +222,8 @@ class Series:
             index, current = formulas.get(name, (-1, None))
             if current == formula:
                 self._place(index, group, segment, row)
-                self.table["born_us"][row] = state["born_us"][row]
-                self.table["seen_us"][row] = state["seen_us"][row]
+                for column in ("born_us", "seen_us", "late_us"):
+                    self.table[column][row] = state[column][row]
             else:
                 gone.append(row)
         self._free = [*state["free"], *gone]

@@ -20,12 +20,12 @@ _LISTED_SEGMENTS = 3
 def number(value: float | None) -> str:
     """A value with as many digits as a person reads.
 
-    >>> [number(v) for v in (0.026437, 4120.0, 1234567.8, 12.5, 0.0, None)]
-    ['0.0264', '4,120', '1,234,568', '12.5', '0', 'nothing']
+    >>> [number(v) for v in (0.026437, 999.7, 1234567.8, 12.5, 0.0, None)]
+    ['0.0264', '1,000', '1,234,568', '12.5', '0', 'nothing']
     """
     if value is None or math.isnan(value):
         return "nothing"
-    if abs(value) >= 1000:  # noqa: PLR2004
+    if abs(value) >= 999.5:  # noqa: PLR2004 - three digits would make 1e+03 of it
         return f"{value:,.0f}"
     return f"{value:.3g}"
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from monitor.alert import text
 from monitor.alert.lifecycle import Context, Identity, Incidents, Judged
 from monitor.definitions.plan import Calendar, Law, MetricPlan
 from monitor.model.incident import Incident, IncidentChanged, IncidentFaded, IncidentState
@@ -188,3 +189,10 @@ def test_every_reason_has_words() -> None:
         step(incidents, 1, open=True, reason=Reason.SHIFT, log_m=12.0)
         ended = only(step(incidents, 2, closed=True, reason=reason))
         assert "has ended" not in ended.summary
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [(999.7, "1,000"), (-999.7, "-1,000"), (999.4, "999"), (None, "nothing")]
+)
+def test_a_number_is_written_as_people_do(value: float | None, words: str) -> None:
+    assert text.number(value) == words

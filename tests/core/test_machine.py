@@ -430,3 +430,15 @@ def test_a_bucket_whose_end_is_within_the_restatement_window_is_kept(tmp_path: P
     lines = hours(24 * 10 + 3, {24 * 10 + 2: [order(START + 8 * DAY + HOUR)]})
     day = final(run(plan, frames_of(plan, lines, range(0, 250, 3))))
     assert day["orders", "all", "all", to_rfc3339(START + 8 * DAY)]["value"] == 2401
+
+
+def test_the_last_bucket_of_a_gap_is_the_one_before_the_next_event(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, HOURLY.replace("BUCKETS", HOURS))
+    times = [second * SECOND for second in range(3)]
+    times += [10 * DAY + second * SECOND for second in (10, 11, 12, 3600, 7200, 10800)]
+    lines = [order(START + time) for time in times]
+    one, many = (final(run(plan, frames_of(plan, lines, cuts))) for cuts in (range(0), range(9)))
+    assert one == many
+    starts = sorted(k[3] for k in one if k[1] == "all")
+    wanted = [0, HOUR, *range(10 * DAY - HOUR, 10 * DAY + 4 * HOUR, HOUR)]
+    assert starts == [to_rfc3339(START + time) for time in wanted]
