@@ -107,9 +107,11 @@ class Level:
         base, known = t["base"], ~np.isnan(y) & ~held
         sd = np.sqrt(noise + error)
         up, skew = CLIP * sd, CLIP_SKEW * sd * sd
+        # The correction is a parabola in sd: past its vertex (sd 1.4) it would lift the lower clip.
+        low = np.maximum(1.0 - up + np.minimum(skew, 0.5 * up), 0.0)
         relative = y / base
         self._judge(self.forecasts(slot) / base[:, None], relative, sd, known)
-        clipped = base * np.clip(relative, np.maximum(1.0 - up + skew, 0.0), 1.0 + up + skew)
+        clipped = base * np.clip(relative, low, 1.0 + up + skew)
         ready = ~np.isnan(t["pending"]) & ~held
         self._push(ready, t["pending_slot"], t["pending"], t["pending_weight"])
         t["pending"] = np.where(known, clipped, np.nan)

@@ -289,6 +289,19 @@ def test_a_series_below_zero_stays_learning() -> None:
     assert (expected.learning_us > 0).all()
 
 
+def test_rare_bursts_of_a_mean_do_not_carry_the_level_away() -> None:
+    """A mean that is 0 but for bursts has errors far beyond its level: the level stays among them."""
+    learner, rng = Learner(make_traits(4, MEAN), HOUR), np.random.default_rng(12)
+    highest = 0.0
+    for k in range(24 * 40):
+        burst = (rng.random(4) < 0.05) * rng.lognormal(4.0, 2.0, 4)
+        highest = max(highest, float(burst.max()))
+        expected = learner.learn(k, burst + 1e-9, np.ones(4))
+        known = expected.level[~np.isnan(expected.level)]
+        assert (known <= highest).all()
+    assert known.size
+
+
 def test_what_never_happens_has_a_level_and_a_wide_band() -> None:
     learner = Learner(make_traits(1, SHARE), HOUR)
     for k in range(24 * 25):
