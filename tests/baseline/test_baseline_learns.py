@@ -143,10 +143,16 @@ def test_an_early_outage_is_not_learnt_when_a_later_week_is_marked() -> None:
         mean = 20_000 * season(k, HOUR) * (0.01 if k in outage else 1.0)
         incident = marked.start if k in marked else None
         learner.learn(k, draw_counts(rng, mean, 1.0, 20), incident=incident)
-    for hour in (5, 11, 17):
+    off = {}
+    for hour in (0, 2, 5, 11, 17, 21, 23):
         k = 24 * 27 + hour
-        level = np.median(learner.expect(k).level)
-        assert level == pytest.approx(20_000 * season(k, HOUR), rel=0.02)
+        off[hour] = float(np.median(learner.expect(k).level)) / (20_000 * season(k, HOUR)) - 1
+    elsewhere = np.mean([off[hour] for hour in (0, 2, 21, 23)])
+    for hour in (5, 11, 17):
+        assert off[hour] == pytest.approx(elsewhere, abs=0.01), (
+            "the shape is that of the other week"
+        )
+    assert abs(elsewhere) < 0.03, "the level has not yet forgotten what it took the outage for"
 
 
 def test_growth_of_one_percent_a_day_is_followed() -> None:
