@@ -30,7 +30,9 @@ def test_every_file_that_is_named_exists() -> None:
 
 
 def test_nothing_in_the_repository_names_this_machine() -> None:
-    hosts = re.compile(r"pypi\.org|files\.pythonhosted|registry\.npmjs|repo1?\.maven|/work/")
+    registries = r"\b(?:pypi|pythonhosted|npmjs|repo1?\.maven)\."
+    folders = r"/(?:work|root|home)/"
+    hosts = re.compile(f"{registries}|{folders}")
     listed = subprocess.run(
         ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
     )

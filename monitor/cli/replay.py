@@ -16,13 +16,12 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from monitor.cli.options import config_option, console, json_option, print_json
+from monitor.cli.options import config_option, console, json_option, print_json, require_served
 from monitor.clock import wall_clock
 from monitor.definitions import compile_plan, load
 from monitor.definitions.plan import Plan
 from monitor.embedded.outputs import Buckets, FileOutputs
 from monitor.embedded.replay import Replay, reasons_in_words
-from monitor.errors import ConfigError
 from monitor.ingest.files import LineFile, open_files
 from monitor.settings import environment
 
@@ -53,7 +52,8 @@ def command(files: tuple[str, ...], config: Path, out: Path, buckets: str, as_js
     """
     configuration = load(config, environment=environment())
     plan = compile_plan(configuration, shards=1)
-    _tell_unserved(plan, config)
+    _tell_unserved(plan)
+    require_served(plan, config)
     inputs = open_files(files)
     outputs = FileOutputs(
         out, buckets=Buckets(buckets), restatement_window_us=plan.restatement_window_us
@@ -83,17 +83,11 @@ def command(files: tuple[str, ...], config: Path, out: Path, buckets: str, as_js
             screen.print(f"\nmore in {out / 'alerts.ndjson'}", markup=False)
 
 
-def _tell_unserved(plan: Plan, config: Path) -> None:
+def _tell_unserved(plan: Plan) -> None:
     for name in plan.unserved:
         click.echo(
             f"warning: metric '{name}' is of a kind that is not served yet; left out", err=True
         )
-    if not plan.metrics:
-        message = (
-            f"{config}: no metric of a kind that is served (count, sum, mean, ratio): "
-            "add one, see `monitor init`"
-        )
-        raise ConfigError(message)
 
 
 def _warn(inputs: list[LineFile], summary: dict[str, Any]) -> None:

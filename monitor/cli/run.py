@@ -13,7 +13,7 @@ import structlog
 
 from monitor import telemetry
 from monitor.api.serving import check_bind
-from monitor.cli.options import config_option
+from monitor.cli.options import config_option, require_served
 from monitor.definitions import Configuration, load
 from monitor.definitions.mistake import did_you_mean
 from monitor.errors import ConfigError, MonitorError
@@ -56,7 +56,7 @@ def command(config: Path, roles: str, state: Path) -> None:
         )
         raise ConfigError(message)
     service = Service.of(configuration)
-    _check_metrics(service, config)
+    require_served(service.plan, config)
     telemetry.configure()
     for name in service.plan.unserved:
         _log.warning("metric.not_served", metric=name, remedy="its kind is not served yet")
@@ -80,15 +80,6 @@ def _roles(text: str) -> list[str]:
         message = f"--roles names no role; known are {', '.join(ROLES)}"
         raise click.UsageError(message)
     return sorted(set(chosen), key=ROLES.index)
-
-
-def _check_metrics(service: Service, config: Path) -> None:
-    if not service.plan.metrics:
-        message = (
-            f"{config}: no metric of a kind that is served (count, sum, mean, ratio): "
-            "add one, see `monitor init`"
-        )
-        raise ConfigError(message)
 
 
 def _check_port(configuration: Configuration) -> None:
