@@ -1,19 +1,34 @@
 """From a configuration to the `Plan` that ingest and the core work by."""
 
 import json
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import xxhash
 
+from monitor.definitions import formula
 from monitor.definitions.budget import log_thresholds
+from monitor.definitions.formula import Tree
 from monitor.definitions.load import Configuration
-from monitor.definitions.plan import Calendar, Condition, Law, Measure, MetricPlan, Plan
-from monitor.definitions.schema import Count, Mean, Metric, Ratio, Sum
+from monitor.definitions.plan import (
+    Calendar,
+    Condition,
+    Form,
+    Law,
+    Measure,
+    MetricPlan,
+    Plan,
+    Reading,
+    own_reading,
+)
+from monitor.definitions.schema import Count, Derived, Mean, Metric, Quantile, Ratio, Sum, Uniques
 from monitor.definitions.where import Selector, ValueSelector
 from monitor.model.time import DAY
 
-Served = Count | Sum | Mean | Ratio
-"""The kinds that ingest and the core know."""
+Simple = Count | Sum | Mean | Ratio | Uniques | Quantile
+"""The kinds that are measured from events, and that ingest and the core know."""
+Named = Mapping[str, Metric]
 
 
 def compile_plan(configuration: Configuration, *, shards: int | None = None) -> Plan:
@@ -26,23 +41,34 @@ def compile_plan(configuration: Configuration, *, shards: int | None = None) -> 
     settings = configuration.settings
     journal = settings.kafka_journal
     metrics = configuration.metrics
+    named = {metric.name: metric for metric in metrics}
+    served = [metric for metric in metrics if _is_served(metric, named)]
     return Plan(
-        metrics=tuple(
-            _metric(metric, configuration) for metric in metrics if isinstance(metric, Served)
-        ),
+        metrics=tuple(_metric(metric, configuration, named) for metric in served),
         allowed_lateness_us=settings.allowed_lateness,
         restatement_window_us=settings.restatement_window,
         max_clock_skew_us=settings.max_clock_skew,
         idle_timeout_us=settings.idle_timeout,
         cardinality=settings.cardinality.per_dimension,
         shards=shards or (journal.shards if journal else 1),
-        unserved=tuple(m.name for m in metrics if not isinstance(m, Served)),
+        unserved=tuple(metric.name for metric in metrics if metric not in served),
+        hash_key=configuration.hash_key,
     )
 
 
-def _metric(metric: Served, configuration: Configuration) -> MetricPlan:
+def _is_served(metric: Metric, named: Named) -> bool:
+    if isinstance(metric, Derived):
+        return all(_is_served(named[name], named) for name in formula.parse(metric.formula).metrics)
+    return isinstance(metric, Simple)
+
+
+def _metric(metric: Metric, configuration: Configuration, named: Named) -> MetricPlan:
     settings, detect = configuration.settings, metric.detect
+    tree = _written_out(metric.formula, named) if isinstance(metric, Derived) else None
     measures = _measures(metric)
+    inputs: tuple[Reading, ...] = ()
+    if tree is not None:
+        measures, inputs = _inputs(tree, named)
     groupings = ((), *metric.segments)
     calendar = Calendar(width_us=metric.bucket, timezone=detect.timezone)
     return MetricPlan(
@@ -66,7 +92,7 @@ def _metric(metric: Served, configuration: Configuration) -> MetricPlan:
             settings.alert_budget,
             settings.cardinality.per_dimension,
         ),
-        formula=_formula(metric, measures, groupings, calendar),
+        formula=_formula(metric, measures, groupings, calendar, tree),
         better=metric.better,
         owner=metric.owner,
         unit_name=metric.unit_name,
@@ -75,10 +101,41 @@ def _metric(metric: Served, configuration: Configuration) -> MetricPlan:
         tier=metric.tier,
         role=metric.role,
         definition=json.dumps(configuration.written[metric.name], ensure_ascii=False),
+        inputs=inputs,
+        tree=tree,
     )
 
 
-def _measures(metric: Served) -> tuple[Measure, ...]:
+def _written_out(text: str, named: Named) -> Tree:
+    """The arithmetic of a formula, with the formulas of derived inputs in their places."""
+
+    def out(tree: Tree) -> Tree:
+        if isinstance(tree, tuple):
+            return (tree[0], out(tree[1]), out(tree[2]))
+        metric = named[tree] if isinstance(tree, str) else None
+        return _written_out(metric.formula, named) if isinstance(metric, Derived) else tree
+
+    return out(formula.parse(text).tree)
+
+
+def _inputs(tree: Tree, named: Named) -> tuple[tuple[Measure, ...], tuple[Reading, ...]]:
+    """The measures of all inputs of a formula, each under `METRIC.MEASURE`, and their readings."""
+    measures: list[Measure] = []
+    readings: list[Reading] = []
+    for name in sorted(_names(tree)):
+        metric = named[name]
+        readings.append(own_reading(name, metric.kind, len(measures)))
+        measures += [replace(one, name=f"{name}.{one.name}") for one in _measures(metric)]
+    return tuple(measures), tuple(readings)
+
+
+def _names(tree: Tree) -> set[str]:
+    if isinstance(tree, tuple):
+        return _names(tree[1]) | _names(tree[2])
+    return {tree} if isinstance(tree, str) else set()
+
+
+def _measures(metric: Metric) -> tuple[Measure, ...]:
     match metric:
         case Count():
             of = metric.of
@@ -90,6 +147,12 @@ def _measures(metric: Served) -> tuple[Measure, ...]:
             )
         case Sum() | Mean():
             return _total_and_count(metric.of)
+        case Uniques():
+            return (_uniques(metric),)
+        case Quantile():
+            return _quantile_and_count(metric)
+        case _:
+            return ()
 
 
 def _selected(name: str, of: Selector) -> Measure:
@@ -103,10 +166,34 @@ def _total_and_count(of: ValueSelector) -> tuple[Measure, ...]:
     )
 
 
-def _law(metric: Served) -> Law:
+def _uniques(metric: Uniques) -> Measure:
+    of = metric.of
+    return Measure(
+        name="uniques", event=of.event, where=of.conditions, form=Form.UNIQUES, unit=metric.unit
+    )
+
+
+def _quantile_and_count(metric: Quantile) -> tuple[Measure, ...]:
+    of = metric.of
+    return (
+        Measure(
+            name="quantile",
+            event=of.event,
+            where=of.conditions,
+            value=of.value,
+            form=Form.QUANTILE,
+            q=metric.q,
+        ),
+        Measure(name="count", event=of.event, where=of.conditions, needs=of.value),
+    )
+
+
+def _law(metric: Metric) -> Law:
     match metric:
-        case Count():
+        case Count() | Uniques():
             return Law.NEGATIVE_BINOMIAL
+        case Quantile():
+            return Law.QUANTILE
         case Sum():
             return Law.NORMAL_SUM
         case Ratio() if _is_subset(metric.numerator, metric.denominator):
@@ -144,13 +231,21 @@ def _formula(
     measures: tuple[Measure, ...],
     groupings: tuple[tuple[str, ...], ...],
     calendar: Calendar,
+    tree: Tree | None,
 ) -> str:
     """Hash of what is measured, and of nothing else: state under another hash does not fit."""
     measured: list[Any] = [
         metric.kind,
-        [[m.name, m.event, m.where, m.value, m.needs] for m in measures],
+        [_measured(measure) for measure in measures],
         groupings,
         calendar.width_us,
         calendar.timezone if calendar.width_us >= DAY else None,
     ]
+    measured += [] if tree is None else [tree]
     return xxhash.xxh64_hexdigest(json.dumps(measured, separators=(",", ":")).encode())
+
+
+def _measured(measure: Measure) -> list[Any]:
+    """What tells a measure from others."""
+    of = [measure.name, measure.event, measure.where, measure.value, measure.needs]
+    return of if measure.form is Form.SUM else [*of, measure.form, measure.unit, measure.q]

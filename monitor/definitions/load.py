@@ -9,6 +9,7 @@ from monitor.definitions.checks import doubts
 from monitor.definitions.document import whole
 from monitor.definitions.metric_files import Entry, read_metrics
 from monitor.definitions.mistake import Fault, Mistake, MistakesError, Path
+from monitor.definitions.plan import BUILT_IN_KEY
 from monitor.definitions.relations import check_relations, gather
 from monitor.definitions.schema import UNIT_KINDS, Metric
 from monitor.definitions.service import settings_doubts
@@ -26,12 +27,14 @@ class Configuration:
         metrics: every definition, sorted by name.
         written: each definition as it stands in its file, by name.
         warnings: what is allowed, but hardly meant; one line each.
+        hash_key: keys the hashes of units.
     """
 
     settings: Settings
     metrics: tuple[Metric, ...]
     written: Mapping[str, Mapping[str, Any]]
     warnings: tuple[Mistake, ...]
+    hash_key: bytes = BUILT_IN_KEY
 
     @property
     def fields(self) -> dict[str, str]:
@@ -60,6 +63,7 @@ def load(folder: FilePath, *, environment: Mapping[str, str]) -> Configuration:
         metrics=tuple(entry.metric for entry in entries),
         written={entry.metric.name: entry.written for entry in entries},
         warnings=tuple(sorted(_warnings(service, service.settings, entries, environment))),
+        hash_key=environment.get(service.settings.hash_key_env or "", "").encode() or BUILT_IN_KEY,
     )
 
 

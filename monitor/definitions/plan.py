@@ -10,6 +10,7 @@ from functools import cached_property
 
 import xxhash
 
+from monitor.definitions.formula import Tree
 from monitor.model.time import MINUTE
 
 Condition = tuple[str, str, tuple[str | float, ...]]
@@ -23,6 +24,15 @@ class Law(StrEnum):
     BETA_BINOMIAL = "beta_binomial"
     NORMAL_SUM = "normal_sum"
     NORMAL_MEAN = "normal_mean"
+    QUANTILE = "quantile"
+
+
+class Form(StrEnum):
+    """How a measure is accumulated."""
+
+    SUM = "sum"
+    UNIQUES = "uniques"
+    QUANTILE = "quantile"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +46,10 @@ class Measure:
         value: the numeric field that is summed (times `count`), from events that have it; with None
             it counts events (`count` each).
         needs: a numeric field that an event must have to be counted (the `count` beside a `sum`).
+        form: `SUM` adds up; `UNIQUES` keeps the keyed hashes of `unit`, and is the number of different
+            ones; `QUANTILE` keeps a histogram of `value`, and is its `q`-quantile.
+        unit: of `UNIQUES`: `actor`, or the name of a dimension; events without it do not count.
+        q: of `QUANTILE`.
     """
 
     name: str
@@ -43,6 +57,53 @@ class Measure:
     where: tuple[Condition, ...] = ()
     value: str | None = None
     needs: str | None = None
+    form: Form = Form.SUM
+    unit: str | None = None
+    q: float | None = None
+
+
+class Role(StrEnum):
+    """What a reading makes of its two measures."""
+
+    TOTAL = "total"
+    QUOTIENT = "quotient"
+    LEVEL = "level"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How a value is read from the measures of a closed bucket (or of a window).
+
+    Attributes:
+        metric: whose value it is: the metric's own name, or that of an input of a derived one.
+        role: `TOTAL`: the measure `x` itself, 0 in an empty bucket; `QUOTIENT`: `x / n`; `LEVEL`: the
+            measure `x` itself, undefined where `n` is 0.
+        x, n: places in the metric's `measures`; of a count or of uniques they are one.
+    """
+
+    metric: str
+    role: Role
+    x: int
+    n: int
+
+
+def own_reading(metric: str, kind: str, first: int = 0) -> Reading:
+    """The reading of a metric that is not derived.
+
+    Args:
+        metric: its name.
+        kind: its kind.
+        first: place of its first measure.
+    """
+    match kind:
+        case "count" | "uniques":
+            return Reading(metric=metric, role=Role.TOTAL, x=first, n=first)
+        case "sum":
+            return Reading(metric=metric, role=Role.TOTAL, x=first, n=first + 1)
+        case "quantile":
+            return Reading(metric=metric, role=Role.LEVEL, x=first, n=first + 1)
+        case _:
+            return Reading(metric=metric, role=Role.QUOTIENT, x=first, n=first + 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +125,10 @@ class MetricPlan:
 
     Attributes:
         name, kind, description, owner, unit_name, tier, role, better, runbook_url: as defined.
-        measures: what is accumulated; see `numerator` and `denominator` for their roles.
+        measures: what is accumulated; those of a derived metric are those of its inputs.
+        inputs: of a derived metric, how the values of its inputs are read from the measures.
+        tree: of a derived metric, the arithmetic over the inputs; those that are derived themselves
+            are written out, so that every name in it is the `metric` of one of `inputs`.
         groupings: tuples of dimension names; `()`, the whole, is always the first.
         calendar: the buckets that are judged.
         window_us: length of the rolling value, a multiple of the bucket.
@@ -102,11 +166,22 @@ class MetricPlan:
     tier: str | None = None
     role: str | None = None
     definition: str = "{}"
+    inputs: tuple[Reading, ...] = ()
+    tree: Tree | None = None
+
+    @property
+    def readings(self) -> tuple[Reading, ...]:
+        """How values are read from the measures: one way, or of a derived metric one an input."""
+        return self.inputs or (own_reading(self.name, self.kind),)
 
     @property
     def is_total(self) -> bool:
-        """Whether its value is a total, for which an empty bucket is 0 (count, sum)."""
-        return self.kind in ("count", "sum")
+        """Whether its value is a total, for which an empty bucket is 0 (count, sum, uniques)."""
+        return self.kind in ("count", "sum", "uniques")
+
+
+BUILT_IN_KEY = b"metric-monitor"
+"""Keys the hashes of units where the operator names no key; everyone knows it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +194,7 @@ class Plan:
         cardinality: values of a dimension that a metric keeps apart.
         shards: partitions of the log; 1 without a broker.
         unserved: names of the metrics whose kind is not served yet, sorted.
+        hash_key: keys the hashes of units.
     """
 
     metrics: tuple[MetricPlan, ...]
@@ -129,6 +205,7 @@ class Plan:
     cardinality: int
     shards: int = 1
     unserved: tuple[str, ...] = ()
+    hash_key: bytes = BUILT_IN_KEY
 
     @cached_property
     def base_us(self) -> int:

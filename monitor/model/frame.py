@@ -10,6 +10,23 @@ from monitor.model import codec
 from monitor.model.time import NEVER
 
 
+class Entries(msgspec.Struct, frozen=True, kw_only=True):
+    """What measures that are no sums grew by: one entry a (row, measure, key), sorted so.
+
+    Attributes:
+        row: index of a row of the `Deltas`. int32[e]
+        measure: index of the measure among the metric's. int16[e]
+        key: of uniques, the keyed hash of a unit, 63 bits; of a quantile, the bin of its histogram
+            (`stats.histogram`). int64[e]
+        count: of uniques 1; of a quantile, events in the bin. int64[e]
+    """
+
+    row: Any
+    measure: Any
+    key: Any
+    count: Any
+
+
 class Deltas(msgspec.Struct, frozen=True, kw_only=True):
     """What one metric's measures grew by, columnar: one row a (late, bucket, series), sorted so.
 
@@ -21,8 +38,10 @@ class Deltas(msgspec.Struct, frozen=True, kw_only=True):
         late: per row, whether the bucket had ended by the source's watermark when read. bool[r]
         bucket: per row, the start of the bucket, microseconds. int64[r]
         series: per row, index into `groups` and `segments`. int32[r]
-        hi: per row and measure (the metric's `measures`, in order), the sum. float64[r, k]
+        hi: per row and measure (the metric's `measures`, in order), the sum; 0 for measures that are
+            no sums. float64[r, k]
         lo: what `hi` lacks of the exact sum. float64[r, k]
+        entries: of measures that are no sums; None where the metric has none.
     """
 
     metric: str
@@ -34,6 +53,7 @@ class Deltas(msgspec.Struct, frozen=True, kw_only=True):
     series: Any
     hi: Any
     lo: Any
+    entries: Entries | None = None
 
 
 class Frame(msgspec.Struct, frozen=True, kw_only=True):

@@ -66,8 +66,8 @@ class Observation:
         start_us: start of the bucket.
         end_us: its end.
         x: numerator or total of the bucket; 0 where nothing matched.
-        n: denominator: events that carry the value (`mean`), the denominator (`ratio`), events
-            (`count`, `sum`).
+        n: denominator: events that carry the value (`mean`, `quantile`), the denominator (`ratio`),
+            events (`count`, `sum`), units (`uniques`).
         observed: whether the bucket says anything of the series: for totals, any event of any kind
             arrived; for the others, n > 0.
     """
@@ -168,5 +168,5 @@ class Traits:
     timezone: NDArray[Any]
 
 
-LAWS = ("negative_binomial", "beta_binomial", "normal_sum", "normal_mean")
+LAWS = ("negative_binomial", "beta_binomial", "normal_sum", "normal_mean", "quantile")
 """Order of the law codes in `Traits.law`; the names of `definitions.plan.Law`."""

@@ -11,7 +11,7 @@ from monitor.model.time import DAY, FOREVER, HOUR, MINUTE
 
 T0 = 1_767_571_200_000_000  # Monday 2026-01-05
 A_90_DAYS = 129_600.0
-COUNT, SHARE, SUM, MEAN = LAWS
+COUNT, SHARE, SUM, MEAN, QUANTILE = LAWS
 
 
 def make_traits(size: int, law: str = COUNT, **changes: Any) -> Traits:
