@@ -1,0 +1,1 @@
+"""Histories and evidence as pictures: a chart in a terminal, a page of a replay."""
