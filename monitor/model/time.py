@@ -34,3 +34,16 @@ def from_datetime(moment: datetime) -> int:
     """Microseconds since the epoch of an aware datetime, exact."""
     delta = moment - _EPOCH
     return (delta.days * 86_400 + delta.seconds) * SECOND + delta.microseconds
+
+
+def from_rfc3339(text: str) -> int:
+    """Microseconds since the epoch of an instant with its offset; raises ValueError on anything else.
+
+    >>> from_rfc3339("2023-11-14T22:13:20.25Z")
+    1700000000250000
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        message = f"{text!r} has no offset from UTC; append Z, or one such as +02:00"
+        raise ValueError(message)
+    return from_datetime(moment)
