@@ -14,19 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.ingest.combos import Combos, Numbers, probe
+from monitor.ingest.envelope import Wire
 from monitor.ingest.fields import number_text
 from monitor.ingest.folding import Folding
+from monitor.ingest.observations import Add, Observations, Observed, unit_of
 from monitor.ingest.shape import Shape
 from monitor.ingest.slots import Lateness
+from monitor.ingest.units import Units
+from monitor.model.event import Event
 
 Dimensions = Mapping[str, str | float | None]
 """Values of dimensions by name: text, or numbers that read as text; a null is absent."""
 Picked = tuple[str | float | None, ...]
 """Values of the picked dimensions as they came. Numbers that are equal read as the same text."""
-Add = Callable[
-    [int, Dimensions | None, dict[str, float] | dict[str, float | None] | None, int], int
-]
-"""(slot, dimensions, values, count) -> index of the cell."""
 
 _NONE: Final[Numbers] = {}
 
@@ -38,12 +38,16 @@ class Block:
     Attributes:
         slot, combo, count: by cell. int64
         values: by summed field, the cells (int64) and the numbers, times `count`, of its events.
+        units: by unit, which ones came, by number.
+        binned: by field of which quantiles are kept, its values.
     """
 
     slot: NDArray[np.int64]
     combo: NDArray[np.int64]
     count: NDArray[np.int64]
     values: dict[str, tuple[NDArray[np.int64], NDArray[np.float64]]]
+    units: dict[str, Observed]
+    binned: dict[str, Observed]
 
 
 class EventCells:
@@ -53,7 +57,7 @@ class EventCells:
         add: count an event.
     """
 
-    def __init__(self, shape: Shape, folding: Folding) -> None:
+    def __init__(self, shape: Shape, folding: Folding, units: Units) -> None:
         self.shape = shape
         self.combos = Combos(shape)
         self._folded = 0
@@ -69,7 +73,9 @@ class EventCells:
         self._values: dict[str, tuple[list[int], list[float]]] = {
             field: ([], []) for field in sorted(shape.summed)
         }
-        self.add: Add = self._adder() if shape.fields or shape.conditions else self._plain_adder()
+        self._observations = Observations(shape, units)
+        add = self._adder() if shape.fields or shape.conditions else self._plain_adder()
+        self.add: Add = self._observations.observing(add)
 
     def __len__(self) -> int:
         """How many cells there are."""
@@ -77,27 +83,31 @@ class EventCells:
 
     @property
     def held(self) -> int:
-        """Numbers that wait to be summed."""
-        return sum(len(numbers) for _, numbers in self._values.values())
+        """Numbers that wait for a flush beside the cells."""
+        summed = sum(len(numbers) for _, numbers in self._values.values())
+        return summed + self._observations.held
 
-    def worst(self, cell: int, standing: tuple[Lateness, ...]) -> Lateness:
-        """How late the events of a cell are for the metric for which they are latest.
+    def worst(self, cell: int, event: Wire | Event, standing: tuple[Lateness, ...]) -> Lateness:
+        """How late an event is for the metric for which it is latest.
 
         Args:
-            cell: its index.
+            cell: the index of its cell.
+            event: the event.
             standing: lateness by calendar.
         """
         chosen = self.combos.chosen[self._combo[cell]]
+        used = zip(chosen, self.shape.selectors, self.shape.calendars, strict=True)
         calendars = (
             number
-            for holds, numbers in zip(chosen, self.shape.calendars, strict=True)
-            if holds
+            for holds, selector, numbers in used
+            if holds and (selector.unit is None or unit_of(event, selector.unit) is not None)
             for number in numbers
         )
         return max((standing[number] for number in calendars), default=Lateness.ON_TIME)
 
     def take(self) -> Block:
         """The cells, which are then forgotten."""
+        units, binned = self._observations.take()
         block = Block(
             slot=np.array(self._slot, np.int64),
             combo=np.array(self._combo, np.int64),
@@ -106,6 +116,8 @@ class EventCells:
                 field: (np.array(cells, np.int64), np.array(numbers, np.float64))
                 for field, (cells, numbers) in self._values.items()
             },
+            units=units,
+            binned=binned,
         )
         lists = [self._slot, self._combo, self._count]
         for column in (*lists, *(part for parts in self._values.values() for part in parts)):
@@ -125,15 +137,15 @@ class EventCells:
         every, some = pickers(self.shape.picked)
         maps, counts, create = self._maps, self._count, self._create
 
-        def add(slot: int, dimensions: Dimensions | None, _: Numbers | None, count: int) -> int:
+        def add(slot: int, event: Wire | Event) -> int:
             try:
-                key = every(dimensions)
+                key = every(event.dimensions)
             except ABSENT:
-                key = some(dimensions)
+                key = some(event.dimensions)
             cell = maps[slot].get(key)
             if cell is None:
                 cell = create(slot, key, 0, _NONE)
-            counts[cell] += count
+            counts[cell] += event.count
             return cell
 
         return add
@@ -148,14 +160,12 @@ class EventCells:
         columns = self._values.items()
         summed = [(field, cells.append, numbers.append) for field, (cells, numbers) in columns]
 
-        def add(
-            slot: int, dimensions: Dimensions | None, values: Numbers | None, count: int
-        ) -> int:
+        def add(slot: int, event: Wire | Event) -> int:
             try:
-                key = every(dimensions)
+                key = every(event.dimensions)
             except ABSENT:
-                key = some(dimensions)
-            given = values or _NONE
+                key = some(event.dimensions)
+            given: Numbers = event.values or _NONE
             bits = 0
             for field, bit in fields:
                 if given.get(field) is not None:
@@ -165,6 +175,7 @@ class EventCells:
             cell = maps[slot << width | bits].get(key)
             if cell is None:
                 cell = create(slot, key, bits, given)
+            count = event.count
             counts[cell] += count
             for field, add_cell, add_number in summed:
                 number = given.get(field)

@@ -1,41 +1,26 @@
 """Cells to `Deltas`: one pass per event name, set of groupings and calendar, shared by metrics."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.definitions.plan import Measure, MetricPlan
-from monitor.ingest import sums
+from monitor.definitions.plan import Form, Measure, MetricPlan
+from monitor.ingest import entries, sums
 from monitor.ingest.cells import Block
 from monitor.ingest.combos import Combos
+from monitor.ingest.entries import Grown, Keyed
 from monitor.ingest.series import Projections
 from monitor.ingest.shape import Selector, Shape, selector_of
 from monitor.ingest.slots import Rows
+from monitor.ingest.spread import Spread, spread
 from monitor.model.frame import Deltas
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Groupings = tuple[tuple[str, ...], ...]
-
-_DENSE: int = 8
-"""Row keys are counted in a table of all possible ones up to so many times the cells."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spread:
-    """The cells of one event name, once for every series they belong to, sorted into rows.
-
-    Attributes:
-        keys: the distinct (row of the calendar, series) numbers, sorted. int64[u]
-        row: by entry, which of `keys`. int64[e]
-        cell: by entry, the cell. int64[e]
-    """
-
-    keys: Ints
-    row: Ints
-    cell: Ints
 
 
 class Rollup:
@@ -45,6 +30,7 @@ class Rollup:
         shapes: by event name.
         combos: by event name, what the numbers in its block mean.
         blocks: the cells by event name; names without cells are not in it.
+        hashes: of the units of the blocks, by number. int64
         rows: by calendar (its index), the rows of the slots.
         projections: which series the combos belong to.
     """
@@ -55,11 +41,13 @@ class Rollup:
         shapes: Mapping[str, Shape],
         combos: Mapping[str, Combos],
         blocks: Mapping[str, Block],
+        hashes: Ints,
         rows: Sequence[Rows],
         projections: Projections,
     ) -> None:
         self._shapes = shapes
         self._blocks = blocks
+        self._hashes = hashes
         self._rows = rows
         self._projections = projections
         for event in blocks:
@@ -70,6 +58,8 @@ class Rollup:
         self._spreads: dict[tuple[str, Groupings, int], Spread] = {}
         self._counts: dict[tuple[str, Groupings, int, Selector], Floats] = {}
         self._levels: dict[tuple[str, str], list[Floats]] = {}
+        self._keyed: dict[tuple[str, Form, str], Keyed] = {}
+        self._grown: dict[tuple[str, Groupings, int, Form, Selector], Grown] = {}
 
     def deltas(self, metric: MetricPlan, calendar: int) -> Deltas | None:
         """What a metric's measures grew by; None where nothing concerns it.
@@ -90,16 +80,27 @@ class Rollup:
         high = np.zeros((keys.size, len(metric.measures)))
         low = np.zeros_like(high)
         present = np.zeros(keys.size, np.bool_)
+        grown: list[tuple[int, Grown]] = []
         for place, measure in measures:
             own = self._spread(measure.event, groupings, calendar).keys
             at = slice(None) if own is keys else np.searchsorted(keys, own)
+            if measure.form is not Form.SUM:
+                part = self._growth(measure, groupings, calendar)
+                part = part if own is keys else replace(part, row=at[part.row])
+                present[part.row] = True
+                grown.append((place, part))
+                continue
             count = self._count(measure, groupings, calendar)
             present[at] |= count > 0
             if measure.value is None:
                 high[at, place] = count
             else:
                 high[at, place], low[at, place] = self._sum(measure, groupings, calendar)
-        return self._columns(metric, calendar, keys[present], high[present], low[present])
+        deltas = self._columns(metric, calendar, keys[present], high[present], low[present])
+        if deltas is None or all(measure.form is Form.SUM for measure in metric.measures):
+            return deltas
+        number = np.cumsum(present) - 1
+        return msgspec.structs.replace(deltas, entries=entries.joined(grown, number))
 
     def _keys(
         self, measures: list[tuple[int, Measure]], groupings: Groupings, calendar: int
@@ -161,6 +162,33 @@ class Rollup:
             self._levels[event, field] = known
         return known
 
+    def _growth(self, measure: Measure, groupings: Groupings, calendar: int) -> Grown:
+        """What a measure that is no sum grew by; its rows are keys of its event's spread."""
+        place = (measure.event, groupings, calendar, measure.form, selector_of(measure))
+        known = self._grown.get(place)
+        if known is None:
+            of, chosen = self._keys_of(measure), self._chosen(measure)
+            spreading = self._spread(measure.event, groupings, calendar)
+            known = entries.grown(of, chosen, row=spreading.row, cell=spreading.cell)
+            if measure.form is Form.UNIQUES:
+                known = entries.as_units(known)
+            self._grown[place] = known
+        return known
+
+    def _keys_of(self, measure: Measure) -> Keyed:
+        """The keys of a measure's event name by cell, whichever of its events the measure takes."""
+        block, what = self._blocks[measure.event], measure.unit or measure.value or ""
+        known = self._keyed.get((measure.event, measure.form, what))
+        if known is None:
+            if measure.form is Form.UNIQUES:
+                seen = block.units[what]
+                known = entries.keyed(seen.cell, self._hashes[seen.what], seen.count)
+            else:
+                seen = block.binned[what]
+                known = entries.keyed(seen.cell, seen.what, seen.count)
+            self._keyed[measure.event, measure.form, what] = known
+        return known
+
     def _chosen(self, measure: Measure) -> NDArray[np.bool_]:
         """By cell, whether the measure takes its events."""
         selectors = self._shapes[measure.event].selectors
@@ -169,42 +197,14 @@ class Rollup:
     def _spread(self, event: str, groupings: Groupings, calendar: int) -> Spread:
         known = self._spreads.get((event, groupings, calendar))
         if known is None:
-            known = self._spreads[event, groupings, calendar] = self._make(
-                event, groupings, calendar
-            )
+            block, index = self._blocks[event], self._projections.index(groupings)
+            of_combo = self._projections.series(event, groupings)
+            series = [column[block.combo] for column in of_combo]
+            known = spread(block.slot, series, self._rows[calendar], index.size)
+            self._spreads[event, groupings, calendar] = known
         return known
-
-    def _make(self, event: str, groupings: Groupings, calendar: int) -> Spread:
-        block, rows = self._blocks[event], self._rows[calendar]
-        index = self._projections.index(groupings)
-        row = rows.row[block.slot]
-        keys, cells = [], []
-        for series in self._projections.series(event, groupings):
-            column = series[block.combo]
-            cell = np.flatnonzero((column >= 0) & (row >= 0))
-            keys.append(row[cell] * index.size + column[cell])
-            cells.append(cell)
-        unique, inverse = _number(np.concatenate(keys), rows.late.size * index.size)
-        return Spread(keys=unique, row=inverse, cell=np.concatenate(cells))
 
 
 def _totals(places: Ints, weights: Floats | Ints, size: int) -> Floats:
     """The sum of the weights at each place."""
     return np.asarray(np.bincount(places, weights, size), np.float64)
-
-
-def _number(keys: Ints, possible: int) -> tuple[Ints, Ints]:
-    """The distinct keys, sorted, and by entry which of them it is.
-
-    Args:
-        keys: from 0 on.
-        possible: how many different ones there could be.
-    """
-    if possible > _DENSE * keys.size:
-        unique, inverse = np.unique(keys, return_inverse=True)
-        return unique, inverse
-    present = np.zeros(possible, np.bool_)
-    present[keys] = True
-    unique = np.flatnonzero(present)
-    place = np.cumsum(present) - 1
-    return unique, place[keys]

@@ -15,10 +15,12 @@ from monitor.ingest.cells import Block, EventCells
 from monitor.ingest.envelope import MAX_BYTES, UNDECODED, Envelope, Fields, Wire
 from monitor.ingest.fields import OLDEST, Fault, from_number
 from monitor.ingest.folding import Folding
+from monitor.ingest.observations import ACTOR
 from monitor.ingest.rollup import Rollup
 from monitor.ingest.series import Projections
 from monitor.ingest.shape import calendars_of, shapes_of
 from monitor.ingest.slots import Lateness, Slots
+from monitor.ingest.units import Units
 from monitor.ingest.watermark import JUMP_US, Watermark
 from monitor.model.event import DeadLetter, Event
 from monitor.model.frame import Deltas, Frame
@@ -28,6 +30,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _COUNTS: Final = ("read", "accepted", "late", "too_late", "dead_lettered", "folded")
 _VALUES_A_CELL: Final = 4
+_UNITS_A_CELL: Final = 2
 _DEAD_BYTES_A_CELL: Final = 256
 """What else waits for a flush, in cells: so many of it cost the memory of one."""
 
@@ -86,9 +89,11 @@ class Ingest:
         shapes = shapes_of(plan)
         self._plan, self._shapes, self._clock = plan, shapes, clock
         self._source, self._sources, self._name = source, sources, name
+        picked = frozenset(name for shape in shapes.values() for name in shape.picked)
+        units = frozenset(name for shape in shapes.values() for name in shape.units)
         self._envelope = Envelope(
             fields,
-            dimensions=frozenset(name for shape in shapes.values() for name in shape.picked),
+            dimensions=picked | (units - {ACTOR}),
             values=frozenset(name for shape in shapes.values() for name in shape.fields),
         )
         self._watermark = Watermark(
@@ -99,6 +104,7 @@ class Ingest:
         self._calendars = calendars_of(plan)
         self._slots = Slots(self._calendars, restatement_window_us=plan.restatement_window_us)
         self._folding = Folding(plan.cardinality)
+        self._units = Units(plan.hash_key)
         self._projections = Projections()
         for metric in plan.metrics:
             for measure in metric.measures:
@@ -116,7 +122,8 @@ class Ingest:
         """Begin with empty memories of combinations and series."""
         self._projections.clear()
         self._cells = {
-            event: EventCells(shape, self._folding) for event, shape in self._shapes.items()
+            event: EventCells(shape, self._folding, self._units)
+            for event, shape in self._shapes.items()
         }
 
     @property
@@ -134,6 +141,7 @@ class Ingest:
         """What waits for a flush, measured in cells."""
         return (
             sum(len(cells) + cells.held // _VALUES_A_CELL for cells in self._cells.values())
+            + len(self._units) // _UNITS_A_CELL
             + self._dead_bytes // _DEAD_BYTES_A_CELL
         )
 
@@ -202,7 +210,7 @@ class Ingest:
                     bucket_us, slot = start_us, slot_of(start_us)
                 add = adders.get(event.name)
                 if add is not None:
-                    add(slot, event.dimensions, event.values, event.count)
+                    add(slot, event)
             if time_us > newest_us:
                 if time_us <= limit_us:
                     newest_us, limit_us = time_us, time_us + JUMP_US
@@ -240,8 +248,8 @@ class Ingest:
         if cells is None:
             return
         slot = self._slots.late(bucket_us, watermark_us)
-        cell = cells.add(slot, event.dimensions, event.values, event.count)
-        worst = cells.worst(cell, self._slots.standings[slot] or ())
+        cell = cells.add(slot, event)
+        worst = cells.worst(cell, event, self._slots.standings[slot] or ())
         self._counts["late"] += worst >= Lateness.LATE
         self._counts["too_late"] += worst == Lateness.TOO_LATE
 
@@ -291,6 +299,7 @@ class Ingest:
             shapes=self._shapes,
             combos={event: cells.combos for event, cells in self._cells.items()},
             blocks=blocks,
+            hashes=self._units.hashes(),
             rows=[self._slots.rows(number) for number in range(len(self._calendars))],
             projections=self._projections,
         )
@@ -321,5 +330,6 @@ class Ingest:
         self._counts = dict.fromkeys(_COUNTS, 0)
         self._slots.clear()
         self._folding.clear()
+        self._units.clear()
         if any(cells.combos.is_full for cells in self._cells.values()):
             self._open()

@@ -1,0 +1,65 @@
+"""Cells to rows: once for every series that a cell belongs to."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.ingest.slots import Rows
+
+Ints = NDArray[np.int64]
+
+_DENSE: Final = 8
+"""Row keys are counted in a table of all possible ones up to so many times the cells."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """The cells of one event name, once for every series they belong to, sorted into rows.
+
+    Attributes:
+        keys: the distinct (row of the calendar, series) numbers, sorted. int64[u]
+        row: by entry, which of `keys`. int64[e]
+        cell: by entry, the cell. int64[e]
+    """
+
+    keys: Ints
+    row: Ints
+    cell: Ints
+
+
+def spread(slot: Ints, series: list[Ints], rows: Rows, size: int) -> Spread:
+    """Spread cells over their series.
+
+    Args:
+        slot: by cell.
+        series: by grouping, the series of each cell; -1 where it has none.
+        rows: of the calendar.
+        size: how many series there are.
+    """
+    row = rows.row[slot]
+    keys, cells = [], []
+    for column in series:
+        cell = np.flatnonzero((column >= 0) & (row >= 0))
+        keys.append(row[cell] * size + column[cell])
+        cells.append(cell)
+    unique, inverse = _number(np.concatenate(keys), rows.late.size * size)
+    return Spread(keys=unique, row=inverse, cell=np.concatenate(cells))
+
+
+def _number(keys: Ints, possible: int) -> tuple[Ints, Ints]:
+    """The distinct keys, sorted, and by entry which of them it is.
+
+    Args:
+        keys: from 0 on.
+        possible: how many different ones there could be.
+    """
+    if possible > _DENSE * keys.size:
+        unique, inverse = np.unique(keys, return_inverse=True)
+        return unique, inverse
+    present = np.zeros(possible, np.bool_)
+    present[keys] = True
+    unique = np.flatnonzero(present)
+    place = np.cumsum(present) - 1
+    return unique, place[keys]
