@@ -6,7 +6,7 @@ never go in: a value of bytes is told by its length only.
 
 import logging
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any, TextIO
 
 import structlog
@@ -171,6 +171,19 @@ class Counters:
         )
         self.restarts = counter("restarts_total", "Starts of a role after a fault.", "role")
         self._begin()
+
+    def flushed(self, counts: Mapping[str, int], reasons: Iterable[str]) -> None:
+        """Count the lines of one flush of a source.
+
+        Args:
+            counts: lines by what became of them.
+            reasons: why each dead letter is one.
+        """
+        for outcome in ("accepted", "dead_lettered"):
+            self.events.labels(outcome).inc(counts.get(outcome, 0))
+        self.late.inc(counts.get("late", 0))
+        for reason in reasons:
+            self.dead_letters.labels(reason).inc()
 
     def _begin(self) -> None:
         """Zero where the labels are known, so that the first fault is an increase."""

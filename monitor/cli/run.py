@@ -1,4 +1,4 @@
-"""`monitor run`: the service on Kafka, one process a role, supervised."""
+"""`monitor run`: the service; on Kafka one process a role, supervised, else all in one process."""
 
 import asyncio
 import contextlib
@@ -10,18 +10,25 @@ from pathlib import Path
 
 import click
 import structlog
+from prometheus_client import CollectorRegistry
 
 from monitor import telemetry
 from monitor.api.serving import check_bind
+from monitor.cli.one_process import OneProcess, stopped_by_signals
 from monitor.cli.options import config_option, require_served
-from monitor.definitions import Configuration, load
+from monitor.clock import wall_clock
+from monitor.definitions import Configuration, compile_plan, load
 from monitor.definitions.mistake import did_you_mean
-from monitor.errors import ConfigError, MonitorError
+from monitor.definitions.plan import Plan
+from monitor.embedded.feeds import source_of
+from monitor.embedded.state_file import StoreKeeper, held
+from monitor.errors import MonitorError
 from monitor.kafka.broker import on_loop_error
 from monitor.kafka.service import Service
 from monitor.kafka.state_folder import StateFolder
 from monitor.kafka.supervisor import Supervisor
 from monitor.settings import environment
+from monitor.telemetry import Counters
 
 ROLES = ("ingest", "core", "serve")
 """Every role, in the order of the flow."""
@@ -49,19 +56,20 @@ def command(config: Path, roles: str, state: Path) -> None:
     """Run the service until it is told to stop (SIGTERM, SIGINT)."""
     chosen = _roles(roles)
     configuration = load(config, environment=environment())
-    if configuration.settings.source.kafka is None:
-        message = (
-            f"{config / 'monitor.yaml'}: `monitor run` reads Kafka, and source.kafka is not set; "
-            "for files there is `monitor replay`"
-        )
-        raise ConfigError(message)
-    service = Service.of(configuration)
-    require_served(service.plan, config)
+    plan = compile_plan(configuration)
+    require_served(plan, config)
     telemetry.configure()
-    for name in service.plan.unserved:
+    for name in plan.unserved:
         _log.warning("metric.not_served", metric=name, remedy="its kind is not served yet")
     if "serve" in chosen:
         _check_port(configuration)
+    if configuration.settings.source.kafka is None:
+        if len(chosen) < len(ROLES):
+            message = "--roles splits a service on Kafka; without source.kafka one process does all"
+            raise click.UsageError(message)
+        asyncio.run(_run_in_one_process(configuration, plan))
+        return
+    service = Service.of(configuration)
     with contextlib.closing(StateFolder.of(configuration, state)) as folder:
         asyncio.run(_run(service, folder, chosen, config=config, state=state))
 
@@ -95,6 +103,29 @@ def _check_port(configuration: Configuration) -> None:
             "what listens there, or set api.port (MONITOR__API__PORT) to a free port"
         )
         raise MonitorError(message) from error
+
+
+async def _run_in_one_process(configuration: Configuration, plan: Plan) -> None:
+    """Files or the synthetic shop, with the state in a SQLite file."""
+    settings, registry = configuration.settings, CollectorRegistry()
+    counters = Counters(registry)
+    stopping = asyncio.Event()
+    with held(Path(settings.sqlite_path)) as store, stopped_by_signals(stopping):
+        engine, feed = source_of(
+            configuration, plan, StoreKeeper(store), clock=wall_clock, counters=counters
+        )
+        _log.info("run.started", state=settings.sqlite_path, sources=len(engine.sources))
+        service = OneProcess(
+            configuration=configuration,
+            plan=plan,
+            store=store,
+            engine=engine,
+            feed=feed,
+            registry=registry,
+            counters=counters,
+            clock=wall_clock,
+        )
+        await service.run(stopping, caught_up=lambda: _log.info("run.caught_up"))
 
 
 async def _run(

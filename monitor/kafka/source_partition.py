@@ -214,21 +214,13 @@ class SourcePartition:
         await transact(
             self._producer, outgoing, group=self._source.group, offsets={self.place: offset}
         )
-        self._count(flush)
+        self._counters.flushed(flush.counts, (d.reason.value for d in flush.dead_letters))
 
     async def _written(self) -> None:
         """Wait for the flush under way; raises what it met."""
         if self._writing is not None:
             writing, self._writing = self._writing, None
             await writing
-
-    def _count(self, flush: Flush) -> None:
-        counts, counters = flush.counts, self._counters
-        for outcome in ("accepted", "dead_lettered"):
-            counters.events.labels(outcome).inc(counts.get(outcome, 0))
-        counters.late.inc(counts.get("late", 0))
-        for letter in flush.dead_letters:
-            counters.dead_letters.labels(letter.reason.value).inc()
 
     async def _observe(self, ingest: Ingest) -> None:
         """Show the watermark and the lag, once a second."""

@@ -1,0 +1,143 @@
+"""What feeds an engine: files read to their end, and the synthetic shop at the pace of a clock."""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from monitor.clock import Clock
+from monitor.core.effects import Effect
+from monitor.definitions import Configuration
+from monitor.definitions.plan import Plan
+from monitor.embedded.engine import Engine, Keeper
+from monitor.ingest.files import LineFile, expand, open_files
+from monitor.ingest.synthetic import Shop
+from monitor.model.time import MINUTE, SECOND
+from monitor.telemetry import Counters
+
+CHUNK_LINES = 20_000
+CHUNK_CELLS = 50_000
+"""Lines and cells read of a file before another one may have its turn: a flush, and so a frame."""
+
+SHOP = "shop"
+"""Name of the synthetic source."""
+
+LINES_A_MINUTE = 1_000_000
+"""Positions of the shop's lines: the number of the minute times this, and the line in it."""
+
+
+class Feed(Protocol):
+    """Brings an engine what there is."""
+
+    def step(self) -> list[Effect] | None:
+        """Bring a piece; what the core decided, or None where there is nothing now."""
+
+
+class FilesFeed:
+    """Files, each a source of its own; the one whose watermark is lowest is read next.
+
+    Args:
+        engine: has a source by every file's name; what a former run has read is passed over.
+        files: opened.
+    """
+
+    def __init__(self, engine: Engine, files: Sequence[LineFile]) -> None:
+        self._engine = engine
+        self._files = {f.name: f for f in files if not engine.state(f.name).ended}
+        self._readers = {name: self._rest(file) for name, file in self._files.items()}
+
+    def _rest(self, file: LineFile) -> Iterator[list[bytes]]:
+        """The lines that were not read before."""
+        left = self._engine.state(file.name).position - 1
+        for lines in file.blocks():
+            fresh = lines[left:] if left else lines
+            left = max(0, left - len(lines))
+            if fresh:
+                yield fresh
+
+    def step(self) -> list[Effect] | None:
+        """Read a chunk of one file."""
+        if not self._readers:
+            return None
+        engine = self._engine
+        name = min(self._readers, key=lambda n: (engine.watermark_us(n), engine.state(n).number))
+        taken = 0
+        for lines in self._readers[name]:
+            engine.feed(name, lines)
+            taken += len(lines)
+            if taken >= CHUNK_LINES or engine.waiting(name) >= CHUNK_CELLS:
+                return engine.flush(name)
+        del self._readers[name]
+        return engine.finish(name)
+
+
+class ShopFeed:
+    """The synthetic shop, minute by minute, each when the clock has passed its end.
+
+    Args:
+        engine: has a source of this name.
+        name: of the source.
+        shop: what brings the lines.
+        clock: how far it may go.
+    """
+
+    def __init__(self, engine: Engine, name: str, shop: Shop, clock: Clock) -> None:
+        self._engine = engine
+        self._name = name
+        self._shop = shop
+        self._clock = clock
+        self.minute = engine.state(name).position // LINES_A_MINUTE
+
+    @property
+    def now_us(self) -> int:
+        """How far the shop has come."""
+        return self._shop.start_us + self.minute * MINUTE
+
+    def step(self, *, minutes: int = 1) -> list[Effect] | None:
+        """Bring as many of these minutes as the clock allows."""
+        passed = (self._clock() - self._shop.start_us) // MINUTE
+        stop = min(self.minute + minutes, passed)
+        if stop <= self.minute:
+            return None
+        for minute in range(self.minute, stop):
+            lines = self._shop.minute(minute)
+            first = minute * LINES_A_MINUTE + 1
+            self._engine.feed(self._name, lines, range(first, first + len(lines)))
+        self.minute = stop
+        self._engine.skip(self._name, stop * LINES_A_MINUTE + 1)
+        return self._engine.flush(self._name)
+
+    @property
+    def seconds_left(self) -> float:
+        """Until the minute that comes next is over."""
+        return (self.now_us + MINUTE - self._clock()) / SECOND
+
+
+def source_of(
+    configuration: Configuration, plan: Plan, keeper: Keeper, *, clock: Clock, counters: Counters
+) -> tuple[Engine, Feed]:
+    """The engine of a configuration without Kafka, and what feeds it.
+
+    Raises:
+        MonitorError: a file cannot be read, or the state not be used.
+    """
+
+    def engine(sources: Sequence[str]) -> Engine:
+        return Engine(
+            keeper,
+            plan,
+            fields=configuration.fields or None,
+            sources=sources,
+            clock=clock,
+            counters=counters,
+        )
+
+    source = configuration.settings.source
+    if source.files is not None:
+        files = open_files(expand(source.files))
+        reading = engine([file.name for file in files])
+        return reading, FilesFeed(reading, files)
+    made = engine([SHOP])
+    if not made.state(SHOP).note:
+        made.note(SHOP, clock() // MINUTE * MINUTE)
+    seed = source.synthetic.seed if source.synthetic else 0
+    shop = Shop(seed=seed, start_us=made.state(SHOP).note)
+    return made, ShopFeed(made, SHOP, shop, clock)

@@ -1,0 +1,88 @@
+"""The SQLite file of a service without a broker, held by one process at a time."""
+
+import contextlib
+import fcntl
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from monitor.embedded.engine import SourceState
+from monitor.errors import StateError
+from monitor.journal.store import Store
+from monitor.model.record import Record
+
+_SOURCES = "sources"
+_states = msgspec.json.Decoder(dict[str, SourceState])
+
+
+class StoreKeeper:
+    """Keeps what an engine decides in a state file; a save is one transaction of it."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    @property
+    def has_state(self) -> bool:
+        """Whether a service has saved its state here."""
+        return self.store.snapshot(_SOURCES) is not None
+
+    def sources(self) -> dict[str, SourceState]:
+        """Where the sources stood at the last save."""
+        data = self.store.snapshot(_SOURCES)
+        try:
+            return {} if data is None else _states.decode(data)
+        except msgspec.DecodeError as error:
+            message = (
+                f"{self.store.path}: where the sources stood cannot be read ({error}); move the "
+                "file away to start anew"
+            )
+            raise StateError(message) from error
+
+    def state(self, shard: int) -> bytes | None:
+        """The state of a shard at the last save."""
+        return self.store.snapshot(shard)
+
+    def keep(self, shard: int, kept: Sequence[Record]) -> None:  # noqa: ARG002 - one file has all
+        """Keep these."""
+        self.store.commit(kept)
+
+    def save(self, states: Mapping[int, bytes], sources: Mapping[str, SourceState]) -> None:
+        """Keep the states and where the sources stand."""
+        snapshots: dict[int | str, bytes] = {_SOURCES: msgspec.json.encode(sources)}
+        snapshots.update(states)
+        self.store.commit(
+            [],
+            positions={name: state.position for name, state in sources.items()},
+            snapshots=snapshots,
+        )
+
+
+@contextlib.contextmanager
+def held(path: Path) -> Iterator[Store]:
+    """The state file, made where it does not exist.
+
+    Raises:
+        StateError: another process holds it, or it cannot be used; with the path and the remedy.
+    """
+    lock_path = path.with_name(f"{path.name}.lock")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = lock_path.open("w")
+    except OSError as error:
+        message = (
+            f"{error.filename}: cannot be written ({error.strerror}); set journal.sqlite to a path "
+            "that can be"
+        )
+        raise StateError(message) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            message = (
+                f"{path}: another process uses this state file; stop it, or set journal.sqlite "
+                "(MONITOR__JOURNAL__SQLITE) to another path"
+            )
+            raise StateError(message) from None
+        with Store(path) as store:
+            yield store

@@ -1,0 +1,109 @@
+"""History into the journal's topics, and the state after it as every shard's first snapshot.
+
+Nothing is there that a service could start from before the very end: one transaction then writes the
+snapshots of all shards. A backfill that dies can be run again; what it wrote before has the same keys.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.structs import TopicPartition
+
+from monitor.errors import StateError
+from monitor.kafka import snapshots
+from monitor.kafka.broker import Broker, Outgoing, transact
+from monitor.kafka.shard import TRANSACTION_RECORDS, batched
+from monitor.kafka.topics import FRAMES, SNAPSHOTS, Topics
+from monitor.model.record import Record
+
+START = 0
+"""Offset of the frames that the snapshots stand at: the whole log is still to come."""
+
+
+class TopicKeeper:
+    """Keeps what an engine decides in the journal's topics.
+
+    Its methods are called in a thread; the producer's loop does the writing.
+
+    Args:
+        producer: transactional, started.
+        loop: in which the producer runs.
+    """
+
+    def __init__(
+        self, producer: AIOKafkaProducer, topics: Topics, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self._producer = producer
+        self._topics = topics
+        self._loop = loop
+
+    def sources(self) -> dict[str, Any]:
+        """Nothing: a backfill begins anew."""
+        return {}
+
+    def state(self, shard: int) -> None:  # noqa: ARG002 - of no shard
+        """Nothing: a backfill begins anew."""
+        return
+
+    def keep(self, shard: int, kept: Sequence[Record]) -> None:
+        """Write these."""
+        for batch in batched(kept, TRANSACTION_RECORDS):
+            self._write(
+                [
+                    Outgoing(
+                        topic=self._topics.name(record.stream),
+                        partition=shard,
+                        key=record.key.encode(),
+                        value=record.value,
+                    )
+                    for record in batch
+                ]
+            )
+
+    def save(self, states: Mapping[int, bytes], sources: Mapping[str, Any]) -> None:  # noqa: ARG002
+        """Write the snapshots of all shards, all or none."""
+        self._write(
+            [
+                Outgoing(topic=self._topics.name(SNAPSHOTS), partition=shard, key=key, value=value)
+                for shard, state in states.items()
+                for key, value in snapshots.entries(shard, START, state)
+            ]
+        )
+
+    def _write(self, outgoing: Sequence[Outgoing]) -> None:
+        writing = transact(self._producer, outgoing)
+        asyncio.run_coroutine_threadsafe(writing, self._loop).result()
+
+
+@asynccontextmanager
+async def keeper(broker: Broker, topics: Topics) -> AsyncIterator[TopicKeeper]:
+    """A keeper for the journal's topics, which are made where they are absent.
+
+    Raises:
+        UnreachableError: no broker answers.
+        StateError: a service has state there already.
+    """
+    await topics.ensure(broker)
+    await _require_none(broker, topics)
+    producer = broker.producer(f"{topics.prefix}-backfill")
+    async with broker.running(producer):
+        yield TopicKeeper(producer, topics, asyncio.get_running_loop())
+
+
+async def _require_none(broker: Broker, topics: Topics) -> None:
+    consumer = broker.consumer()
+    async with broker.running(consumer):
+        for stream in (FRAMES, SNAPSHOTS):
+            name = topics.name(stream)
+            places = [TopicPartition(name, shard) for shard in range(topics.shards)]
+            ends = await consumer.end_offsets(places)
+            if any(ends.values()):
+                message = (
+                    f"topic {name!r} holds state: this service has run already, and history cannot "
+                    "be put before it; stop the service and remove its topics "
+                    f"{topics.prefix}.*, or choose another journal.kafka.prefix"
+                )
+                raise StateError(message)
