@@ -168,6 +168,7 @@ def resolved_sentence(incident: Incident, reason: Reason, *, lasted_us: int, end
         Reason.DATA_RETURNED: "has data again",
         Reason.NEW_NORMAL: "has stayed shifted for so long that this is now its normal level",
         Reason.DEFINITION_CHANGED: "was redefined or removed: its incident is closed, not over",
+        Reason.HISTORY_ENDED: "was still shifted where the history ended: what follows is judged anew",
         Reason.SERIES_RETIRED: "was not seen for a week: its series is retired",
     }.get(reason, "has ended")
     return f"{what} {how} ({moment(ended_us)}), {duration(lasted_us)} after the shift began."

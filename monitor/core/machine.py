@@ -112,6 +112,16 @@ class Machine:
             effects += lane.partials()
         return effects
 
+    def end_history(self) -> list[Effect]:
+        """Make the state of a history that of a service that begins: what was learnt stays.
+
+        Sources are forgotten, and buckets that have not closed: what comes next has other sources,
+        and is counted from the end of the last closed bucket on. Incidents end, without recovery.
+        """
+        effects = [effect for lane in self._lanes for effect in lane.end_history()]
+        self._sources = Sources()
+        return effects
+
     def snapshot(self) -> bytes:
         """The whole state, for `restore`."""
         return snapshot.encode(

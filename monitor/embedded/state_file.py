@@ -50,7 +50,8 @@ class StoreKeeper:
     def save(self, states: Mapping[int, bytes], sources: Mapping[str, SourceState]) -> None:
         """Keep the states and where the sources stand."""
         snapshots: dict[int | str, bytes] = {_SOURCES: msgspec.json.encode(sources)}
-        snapshots.update(states)
+        for shard, state in states.items():
+            snapshots[shard] = state
         self.store.commit(
             [],
             positions={name: state.position for name, state in sources.items()},

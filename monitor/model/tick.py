@@ -51,6 +51,7 @@ class Reason(IntEnum):
     DEFINITION_CHANGED = 11
     SERIES_RETIRED = 12
     MEASUREMENT_MOVED = 13
+    HISTORY_ENDED = 14
 
     @property
     def label(self) -> str:
