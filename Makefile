@@ -17,7 +17,7 @@ try: .venv
 	$(BIN)/python examples/shop_history.py var/shop.ndjson.gz
 	$(BIN)/monitor replay var/shop.ndjson.gz --out var/replay
 
-.PHONY: try check lint format types layers test coverage lock clean
+.PHONY: try check lint format types layers test coverage lock dashboards clean
 
 check: lint types layers test coverage
 
@@ -57,6 +57,11 @@ coverage: .venv
 lock:
 	$(LOCK) pyproject.toml -o requirements/runtime.txt
 	$(LOCK) pyproject.toml requirements/build.in --group dev -o requirements/dev.txt
+	$(LOCK) requirements/build.in -o requirements/build.txt
+
+# What `dashboards/` holds follows from the example configuration; a test compares them.
+dashboards: .venv
+	$(BIN)/monitor dashboards export --config config --out dashboards
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
