@@ -83,10 +83,10 @@ class Rollup:
         grown: list[tuple[int, Grown]] = []
         for place, measure in measures:
             own = self._spread(measure.event, groupings, calendar).keys
-            at = slice(None) if own is keys else np.searchsorted(keys, own)
+            at: slice | Ints = slice(None) if own is keys else np.searchsorted(keys, own)
             if measure.form is not Form.SUM:
                 part = self._growth(measure, groupings, calendar)
-                part = part if own is keys else replace(part, row=at[part.row])
+                part = replace(part, row=np.searchsorted(keys, own[part.row]))
                 present[part.row] = True
                 grown.append((place, part))
                 continue
