@@ -1,6 +1,8 @@
 """`monitor explain`: why an alert fired, or why nothing did."""
 
+import io
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,7 @@ def command(question: str | None, config: Path, where: str | None, *, as_json: b
     """
     configuration = load(config, environment=environment())
     plan = compile_plan(configuration, shards=1)
+    _say_anything()
     api = configuration.settings.api
     token = environment().get(api.token_env) if api.token_env else None
     history = open_history(where or _service(api), token=token)
@@ -58,6 +61,12 @@ def command(question: str | None, config: Path, where: str | None, *, as_json: b
         _show(asked or _alert(question, history, plan), as_json=as_json)
     finally:
         history.close()
+
+
+def _say_anything() -> None:
+    """A name of a segment that the terminal cannot show is escaped, not an error."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _service(api: Api) -> str:

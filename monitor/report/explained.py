@@ -1,10 +1,11 @@
 """An explanation on a screen: the answer, the chart, where, why, by what, and whom to ask."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from rich.console import Group, RenderableType
-from rich.padding import Padding
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -16,6 +17,8 @@ from monitor.report.terminal import Chart
 
 _LISTED = 12
 """Segments that are listed; the rest is counted."""
+_WIDE, _NARROW = 74, 50
+"""Characters of a line below which tables leave columns out."""
 
 
 def explained(explanation: Explanation) -> RenderableType:
@@ -47,16 +50,17 @@ def alert_table(alerts: list[Alert]) -> Table:
 def _blocks(explanation: Explanation) -> Iterator[RenderableType]:
     yield Text(explanation.answer, style="bold")
     if explanation.buckets:
-        yield Padding(Chart(explanation), (1, 0, 0, 0))
+        yield Text()
+        yield Chart(explanation)
     if explanation.why:
         yield _heading("Why")
         yield Text("\n".join(explanation.why))
     if explanation.alert is not None and explanation.alert["segments"]:
         yield _heading("Segments, most blamed first")
-        yield _segments(explanation.alert["segments"])
+        yield Fitted(partial(_segments, explanation.alert["segments"]))
     if explanation.detail:
         yield _heading("Bucket by bucket")
-        yield _detail(explanation)
+        yield Fitted(partial(_detail, explanation))
     yield _heading("Judged by")
     yield _pairs(list(_judging(explanation)))
     if explanation.needed:
@@ -66,8 +70,8 @@ def _blocks(explanation: Explanation) -> Iterator[RenderableType]:
     yield _pairs(list(_context(explanation)))
 
 
-def _heading(text: str) -> Padding:
-    return Padding(Text(text, style="bold underline"), (1, 0, 0, 0))
+def _heading(text: str) -> Text:
+    return Text.assemble("\n", (text, "bold underline"))
 
 
 def _table(*headings: str) -> Table:
@@ -86,42 +90,72 @@ def _pairs(rows: list[tuple[str, str]]) -> Table:
     return table
 
 
-def _segments(segments: list[dict[str, Any]]) -> Table:
-    table = _table("segment", "shift", "value", "expected", "n", "evidence")
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A table that has fewer columns where there is less room.
+
+    Attributes:
+        build: makes the table for so many characters.
+    """
+
+    build: Callable[[int], Table]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """The table for the room that there is."""
+        yield self.build(options.max_width)
+
+
+def _numbers(table: Table, names: Sequence[str]) -> None:
+    for column in table.columns:
+        if column.header in names:
+            column.justify, column.no_wrap = "right", True
+
+
+def _segments(segments: list[dict[str, Any]], width: int) -> Table:
+    named = ("value", "expected", "n", "evidence") if width >= _WIDE else ("n", "evidence")
+    table = _table("segment", "shift", *named)
     table.columns[0].overflow = "fold"
-    for column in table.columns[1:]:
-        column.justify = "right"
+    _numbers(table, ("shift", *named))
     for segment in segments[:_LISTED]:
         table.add_row(
             Text(f"{segment['dimension']}={segment['segment']}"),
             percent(segment["relative_shift"]),
-            *(number(segment[name]) for name in ("value", "expected", "n", "evidence")),
+            *(number(segment[name]) for name in named),
         )
     if len(segments) > _LISTED:
         table.add_row(f"and {len(segments) - _LISTED} more: --json lists them")
     return table
 
 
-def _detail(explanation: Explanation) -> Table:
-    table = _table("from", "value", "expected", "noise", "n", "state", "evidence")
-    for name in ("value", "expected", "n", "evidence"):
-        next(c for c in table.columns if c.header == name).justify = "right"
+def _detail(explanation: Explanation, width: int) -> Table:
+    wide = width >= _WIDE
+    headings = ["from", "value", "expected", "noise", "n", "state", "evidence"]
+    left_out = set() if wide else {"noise"} if width >= _NARROW else {"noise", "expected", "n"}
+    shown = [heading for heading in headings if heading not in left_out]
+    table = _table(*shown)
+    _numbers(table, ("value", "expected", "n", "evidence"))
+    dated = wide or len({row.start[:10] for row in explanation.detail}) > 1
     marks = {from_rfc3339(mark.at): mark.name for mark in explanation.marks}
     for row in explanation.detail:
         start_us, end_us = from_rfc3339(row.start), from_rfc3339(row.end)
-        band = row.lower is not None and row.upper is not None
+        banded = row.lower is not None and row.upper is not None
         # An incident starts with a bucket and is found at the end of one.
         names = [marks[at] for at in (start_us, end_us) if _belongs(marks.get(at), at == start_us)]
-        table.add_row(
-            _clock(row.start),
-            number(row.value) if row.value is not None else "-",
-            number(row.expected) if row.expected is not None else "-",
-            f"{number(row.lower)} to {number(row.upper)}" if band else "-",
-            number(row.n) if row.n is not None else "-",
-            Text(row.state + "".join(f" ({name})" for name in names)),
-            number(row.evidence) if row.evidence is not None else "-",
-        )
+        cells = {
+            "from": to_rfc3339(start_us)[5 if dated else 11 : 16].replace("T", " "),
+            "value": _or_dash(row.value),
+            "expected": _or_dash(row.expected),
+            "noise": f"{number(row.lower)} to {number(row.upper)}" if banded else "-",
+            "n": _or_dash(row.n),
+            "state": row.state + "".join(f" ({name})" for name in names),
+            "evidence": _or_dash(row.evidence),
+        }
+        table.add_row(*(cells[heading] for heading in shown))
     return table
+
+
+def _or_dash(value: float | None) -> str:
+    return "-" if value is None else number(value)
 
 
 def _belongs(name: str | None, at_start: bool) -> bool:
@@ -164,7 +198,7 @@ def _needed(explanation: Explanation) -> Iterator[tuple[str, str]]:
         if needed.relative_shift is None:
             yield within, "none, however large"
         else:
-            yield within, f"about {percent(needed.relative_shift)[1:]}, every other time"
+            yield within, f"about {percent(needed.relative_shift)[1:]}, in every other case"
     yield "", "at the volume and noise of that bucket, if it had begun there"
 
 
@@ -192,7 +226,7 @@ def _quality(quality: dict[str, Any]) -> str:
 
 def _release(release: dict[str, Any] | None) -> str:
     if release is None:
-        return "no release is known in the 6 h before the start"
+        return "no release is known"
     before = release.get("seconds_before")
     when = "" if before is None else f", {long(float(before))} before the start"
     words = (release.get(name) for name in ("service", "version", "environment"))
@@ -201,7 +235,3 @@ def _release(release: dict[str, Any] | None) -> str:
 
 def _minute(text: str) -> str:
     return to_rfc3339(from_rfc3339(text))[:16].replace("T", " ")
-
-
-def _clock(text: str) -> str:
-    return to_rfc3339(from_rfc3339(text))[5:16].replace("T", " ")

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.segment import Segment
@@ -9,8 +11,9 @@ from rich.text import Text
 
 from monitor.alert.text import number
 from monitor.model.bucket import BucketLine
+from monitor.model.quantity import format_duration
 from monitor.model.tick import State
-from monitor.model.time import from_rfc3339, to_rfc3339
+from monitor.model.time import SECOND, from_rfc3339, to_rfc3339
 from monitor.report.explanation import SUSPICION, Explanation, Mark
 from monitor.report.grid import (
     ASCII,
@@ -33,6 +36,9 @@ ROOM = 1.25
 """The evidence is shown up to so many thresholds, or its own height ..."""
 MOST = 2.0
 """... but never beyond this many: the way to the threshold is what matters."""
+
+Cell = tuple[str, str]
+"""A character and its style."""
 
 _STYLES = {State.ALERTING.label: "bold red", State.SUSPECTED.label: "yellow"}
 _BAND_STYLE = "dim"
@@ -82,8 +88,10 @@ class Chart:
 
 
 def _value_title(explanation: Explanation, glyphs: Glyphs) -> str:
-    unit = f" in {explanation.unit_name}" if explanation.unit_name else ""
-    return f"{explanation.metric}{unit}, a bucket; {glyphs.band} what is expected, with its noise"
+    unit = "" if explanation.unit_name in (None, "share") else f" in {explanation.unit_name}"
+    width = explanation.judging.bucket_seconds
+    bucket = "" if width is None else f" of {format_duration(round(width * SECOND))}"
+    return f"{explanation.metric}{unit}, by bucket{bucket}; {glyphs.band} expected, with its noise"
 
 
 def _evidence_title(explanation: Explanation) -> str:
@@ -128,17 +136,17 @@ def _value_lines(rows: Sequence[BucketLine], scale: Scale, frame: _Frame) -> Ite
     bottom, middle, top = _labels(scale)
     labels = {0: bottom, VALUE_ROWS // 2: middle, VALUE_ROWS - 1: top}
     for y in reversed(range(VALUE_ROWS)):
-        line = _edge(labels.get(y), frame)
         centre = scale.low + (scale.high - scale.low) * (y + 0.5) / VALUE_ROWS
+        line: list[Cell] = []
         for x in range(width):
             low, high = lower[x], upper[x]
             if (x, y) in cells:
-                line.append(cells[x, y], style=styles[x])
+                line.append((cells[x, y], styles[x]))
             elif low is not None and high is not None and low <= centre <= high:
-                line.append(glyphs.band, style=_BAND_STYLE)
+                line.append((glyphs.band, _BAND_STYLE))
             else:
-                line.append(" ")
-        yield line
+                line.append((" ", ""))
+        yield _line(labels.get(y), line, frame)
 
 
 def _evidence_lines(
@@ -159,14 +167,16 @@ def _evidence_lines(
     if at is not None:
         labels[at] = number(threshold)
     for y in reversed(range(EVIDENCE_ROWS)):
-        line = _edge(labels.get(y), frame)
+        line: list[Cell] = []
         for peak in peaks:
             filled = 0 if peak is None else fine.step(peak) - y * full
+            if filled <= 0:
+                line.append((glyphs.line if y == at else " ", ""))
+                continue
             cut = peak is not None and peak > scale.high and y == EVIDENCE_ROWS - 1
-            blank = glyphs.line if y == at else " "
-            cell = glyphs.levels[min(filled, full)] if filled > 0 else blank
-            line.append(glyphs.over if cut else cell, style=_evidence_style(peak, threshold))
-        yield line
+            cell = glyphs.over if cut else glyphs.levels[min(filled, full)]
+            line.append((cell, _evidence_style(peak, threshold)))
+        yield _line(labels.get(y), line, frame)
 
 
 def _evidence_style(peak: float | None, threshold: float | None) -> str:
@@ -181,8 +191,12 @@ def _style(column: Sequence[BucketLine]) -> str:
     return next((style for state, style in _STYLES.items() if state in states), "bold")
 
 
-def _edge(label: str | None, frame: _Frame) -> Text:
-    return Text(f"{label or '':>{frame.left}} {frame.glyphs.edge[label is None]}")
+def _line(label: str | None, cells: Sequence[Cell], frame: _Frame) -> Text:
+    """One row of a plot with its number; neighbours of one style are one stretch."""
+    line = Text(f"{label or '':>{frame.left}} {frame.glyphs.edge[label is None]}")
+    for style, run in groupby(cells, key=itemgetter(1)):
+        line.append("".join(cell for cell, _ in run), style=style)
+    return line
 
 
 def _axis(rows: Sequence[BucketLine], frame: _Frame) -> Text:

@@ -162,7 +162,7 @@ def _learning_left(row: BucketLine, past: Past) -> str:
     if until is None or until <= from_rfc3339(row.start):
         return ""
     left = duration(until - from_rfc3339(row.start))
-    return f": it is judged from {moment(until)} on, {left} later"
+    return f"; it is judged from {moment(until)} on, {left} later"
 
 
 def _calm(row: BucketLine, plan: MetricPlan, facts: Judging) -> str:
@@ -182,14 +182,16 @@ def _calm(row: BucketLine, plan: MetricPlan, facts: Judging) -> str:
             f"{value} was outside the band ({band}), but only {kind} are judged (detect.direction)"
         )
     return (
-        f"{value} was outside the band ({band}), but {said}: a single bucket outside is no evidence "
-        "yet"
+        f"{value} was outside the band of what is noise ({band}), but {said}; one such bucket is not "
+        "enough"
     )
 
 
 def _evidence(row: BucketLine, facts: Judging) -> list[str]:
-    if row.evidence is None or facts.threshold is None:
-        return ["There was no evidence of a shift in either direction, or none was taken."]
+    if facts.threshold is None or row.state == State.LEARNING.label:
+        return []
+    if row.evidence is None:
+        return ["After that bucket there was no evidence of a shift at all."]
     return [
         f"The evidence (log10) stood at {number(row.evidence)} after that bucket; an incident is "
         f"pending from {number(SUSPICION * facts.threshold)} on and fires at "
