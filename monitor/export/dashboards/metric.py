@@ -29,7 +29,8 @@ def dashboard() -> Dashboard:
 
 def _add_series(board: Dashboard) -> None:
     board.with_row(Row("$metric: $dimension=$segment"))
-    board.with_panel(series.band("Value in its band", *_SERIES, unit="short").span(16).height(10))
+    board.with_panel(series.band("Value in its band", *_SERIES, unit="short").span(20).height(10))
+    board.with_panel(panels.state("State", *_SERIES).span(4).height(10))
     board.with_panel(
         panels.rows(
             "Definition",
@@ -38,8 +39,8 @@ def _add_series(board: Dashboard) -> None:
             f"({selector('metric_info', _METRIC)})",
             ("owner", "severity", "tier", "role", "kind", "unit_name", "better"),
         )
-        .span(8)
-        .height(5)
+        .span(24)
+        .height(4)
     )
     board.with_panel(series.evidence("Evidence ratio", [("evidence", _own("evidence_ratio"))]))
     board.with_panel(

@@ -49,7 +49,7 @@ def number(
     )
 
 
-def state(title: str, *matchers: str, link: DashboardLink) -> stat.Panel:
+def state(title: str, *matchers: str, link: DashboardLink | None = None) -> stat.Panel:
     """The state of one series in a word and a colour."""
     panel = number(
         title,
@@ -58,7 +58,7 @@ def state(title: str, *matchers: str, link: DashboardLink) -> stat.Panel:
         unit="none",
     )
     panel.mappings(look.state_mappings()).color_mode(BigValueColorMode.BACKGROUND)
-    return panel.data_links([link])
+    return panel.data_links([link]) if link else panel
 
 
 def states(title: str, legend: str, expression: str) -> statetimeline.Panel:
