@@ -52,7 +52,7 @@ def command(question: str | None, config: Path, where: str | None, *, as_json: b
     _say_anything()
     api = configuration.settings.api
     token = environment().get(api.token_env) if api.token_env else None
-    history = open_history(where or _service(api), token=token)
+    history = open_history(_service(api) if where is None else where, token=token)
     try:
         if question is None:
             _list(history.alerts(), as_json=as_json)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from monitor.errors import InputError
 from monitor.journal.history_folder import FolderHistory
@@ -49,6 +50,9 @@ def open_history(where: str, *, token: str | None) -> History:
         InputError: there is nothing of that kind; with the remedy.
     """
     if where.startswith(("http://", "https://")):
+        if not urlsplit(where).netloc:
+            message = f"--from {where}: names no server; write http://HOST:PORT"
+            raise InputError(message)
         return ServiceHistory(where.rstrip("/"), token=token)
     path = Path(where)
     try:
