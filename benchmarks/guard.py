@@ -60,6 +60,7 @@ def traits_of(world: World, series: int, per_period: float) -> Traits:
     return Traits(
         law=full(LAWS.index(world.law), np.int8),
         total=full(world.law in ("negative_binomial", "normal_sum"), bool),
+        tail=full(np.nan, float),
         log_threshold=full(np.log(per_period), float),
         min_relative_shift=full(0.02, float),
         min_units=full(10, float),

@@ -1,24 +1,30 @@
-"""Open buckets: sums by row that grow until the watermark passes, whatever order deltas come in."""
+"""Open buckets: sums and sketches that grow until the watermark passes, in whatever order."""
 
 from typing import Any
 
 import numpy as np
 
+from monitor.aggregate.pile import Pile
+from monitor.aggregate.sketches import OfUnits, Sketch
 from monitor.model.tick import Floats, Ints
 from monitor.model.time import FOREVER
 from monitor.stats.exact import add_pairs
 
 
 class OpenBuckets:
-    """Sums of the buckets of a panel that have not closed, as (hi, lo) pairs.
+    """What the buckets of a panel hold that have not closed: sums as (hi, lo) pairs, and sketches.
+
+    Args:
+        of_units: which slots of the sketches hold units.
 
     Attributes:
         measures: how many sums a row has (those of the widest metric).
     """
 
-    def __init__(self, measures: int) -> None:
+    def __init__(self, measures: int, of_units: OfUnits) -> None:
         self.measures = measures
         self._open: dict[int, tuple[Floats, Floats]] = {}
+        self._sketches = Pile(of_units)
 
     def starts(self) -> list[int]:
         """Starts of the buckets that hold anything."""
@@ -45,11 +51,15 @@ class OpenBuckets:
             sums_hi[at, :width] = new_hi
             sums_lo[at, :width] = new_lo
 
-    def take(self, start_us: int, size: int) -> Floats:
-        """Remove a bucket and return its sums, rounded to a double each, float64[size, k]."""
+    def add_entries(self, start_us: int, sketch: Sketch) -> None:
+        """Add entries to one bucket, in any order and with repeats."""
+        self._sketches.add(start_us, sketch)
+
+    def take(self, start_us: int, size: int) -> tuple[Floats, Sketch]:
+        """Remove a bucket: its sums, rounded to a double each, float64[size, k], and its sketch."""
         sums_hi, sums_lo = self._bucket(start_us, size)
         del self._open[start_us]
-        return sums_hi + sums_lo
+        return sums_hi + sums_lo, self._sketches.take(start_us)
 
     def clear(self, rows: Ints) -> None:
         """Forget what these rows hold."""
@@ -57,6 +67,7 @@ class OpenBuckets:
             inside = rows[rows < len(hi)]
             hi[inside] = 0
             lo[inside] = 0
+        self._sketches.clear(rows)
 
     def first(self, rows: Ints) -> Ints:
         """Start of the first bucket that holds anything of each of these rows; FOREVER if none."""
@@ -65,6 +76,7 @@ class OpenBuckets:
             inside = rows < len(hi)
             holds = inside.copy()
             holds[inside] = (hi[rows[inside]] != 0).any(axis=1)
+            holds |= np.isin(rows, self._sketches.get(start).rows())
             out[holds] = np.minimum(out[holds], start)
         return out
 
@@ -78,13 +90,15 @@ class OpenBuckets:
             pair = self._open[start_us] = hi, lo
         return pair
 
-    def dump(self) -> list[Any]:
-        """Every open bucket with its sums."""
-        return [[start, hi, lo] for start, (hi, lo) in sorted(self._open.items())]
+    def dump(self) -> dict[str, Any]:
+        """Every open bucket with its sums, and the sketches."""
+        sums = [[start, hi, lo] for start, (hi, lo) in sorted(self._open.items())]
+        return {"sums": sums, "sketches": self._sketches.dump()}
 
-    def load(self, state: list[Any]) -> None:
+    def load(self, state: dict[str, Any]) -> None:
         """Take over what `dump` gave."""
-        for start, hi, lo in state:
+        self._sketches.load(state["sketches"])
+        for start, hi, lo in state["sums"]:
             width = min(self.measures, hi.shape[1])
             pair = np.zeros((2, len(hi), self.measures))
             pair[:, :, :width] = hi[:, :width], lo[:, :width]

@@ -1,4 +1,4 @@
-"""Closed buckets: the rolling value over a window, and the sums that late events may still change.
+"""Closed buckets: the rolling window, and what late events may still change.
 
 Buckets inside the longest window are kept as arrays; older ones, down to the restatement window,
 compressed.
@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 import zstandard
 
+from monitor.aggregate.sketch_past import SketchPast
+from monitor.aggregate.sketches import Sketch, merged
+from monitor.aggregate.values import Values
 from monitor.definitions.calendar import bucket_end, window_start
 from monitor.definitions.plan import Calendar
 from monitor.model.tick import Floats, Ints
@@ -18,19 +21,25 @@ from monitor.stats.exact import add_pairs
 
 
 class ClosedBuckets:
-    """Sums of the buckets of a panel that have closed, as far back as anything may need them.
+    """The buckets of a panel that have closed, as far back as anything may need them.
 
     Args:
         calendar: of the panel.
         windows_us: the window lengths in use that are longer than a bucket.
         restatement_us: how far back late events are applied.
+        values: reads the measures of the panel.
+
+    Attributes:
         measures: sums a row.
     """
 
     def __init__(
-        self, calendar: Calendar, *, windows_us: list[int], restatement_us: int, measures: int
+        self, calendar: Calendar, *, windows_us: list[int], restatement_us: int, values: Values
     ) -> None:
         self._calendar = calendar
+        self._values = values
+        self._sketches = SketchPast(values, windows_us)
+        measures = values.measures
         self.windows_us = sorted(windows_us)
         self.restatement_us = restatement_us
         self.measures = measures
@@ -42,13 +51,16 @@ class ClosedBuckets:
         self._rolling = {w: np.zeros((2, 0, measures)) for w in self.windows_us}
         self._from = dict.fromkeys(self.windows_us, NEVER)
 
-    def push(self, start_us: int, end_us: int, sums: Floats, *, active: bool) -> None:
+    def push(
+        self, start_us: int, end_us: int, sums: Floats, sketch: Sketch, *, active: bool
+    ) -> None:
         """Take in a bucket that has just closed, and let go of what is too old.
 
         Args:
             start_us: its start; later than that of every bucket before.
             end_us: its end.
             sums: of every row of the panel. float64[rows, k]
+            sketch: of measures that are no sums.
             active: whether any event of any kind arrived in it.
         """
         for window in self.windows_us:
@@ -56,19 +68,23 @@ class ClosedBuckets:
             begin, stop = (bisect_left(self._starts, t) for t in (self._from[window], first))
             for start in self._starts[begin:stop]:
                 self._roll(window, self._recent[start], -1.0)
+                self._sketches.roll(window, self._sketches.of(start), -1)
             self._roll(window, sums, +1.0)
+            self._sketches.roll(window, sketch, +1)
             self._from[window] = first
         self._starts.append(start_us)
         self._recent[start_us] = sums
+        self._sketches.keep(start_us, sketch, recent=True)
         self.newest_us = start_us
         if active:
             self._active.add(start_us)
         self._let_go(end_us)
 
-    def window_sums(self, window_us: int) -> Floats:
-        """Sums over the window that ends with the newest bucket, float64[rows, k]."""
+    def window(self, window_us: int, rows: Ints) -> Floats:
+        """Measures of these rows over the window that ends with the newest bucket, float64[r, k]."""
         hi, lo = self._rolling[window_us]
-        return hi + lo
+        sums = hi[rows] + lo[rows]
+        return self._values.forms.measured(rows, sums, self._sketches.rolling(window_us))
 
     def sums(self, start_us: int) -> Floats | None:
         """Sums of one closed bucket, for rows that existed then; None where it is not kept."""
@@ -80,6 +96,10 @@ class ClosedBuckets:
             return None
         return np.frombuffer(zstandard.decompress(old[1])).reshape(self.measures, old[0]).T
 
+    def sketch(self, start_us: int) -> Sketch:
+        """Sketch of one closed bucket; empty where none is kept."""
+        return self._sketches.of(start_us)
+
     def starts(self) -> list[int]:
         """Starts of the buckets whose sums are kept, sorted."""
         return sorted([*self._old, *self._starts])
@@ -88,10 +108,16 @@ class ClosedBuckets:
         """Whether any event arrived in time for this bucket."""
         return start_us in self._active
 
-    def restate(self, start_us: int, rows: Ints, sums: Floats) -> None:
+    def restate(self, start_us: int, rows: Ints, sums: Floats, late: Sketch) -> None:
         """Overwrite rows of a closed bucket by what they are with late events.
 
         A bucket that was never closed (before the first one, or inside a gap) comes into being.
+
+        Args:
+            start_us: the bucket.
+            rows: which rows.
+            sums: what they are. float64[r, k]
+            late: what their sketches grow by.
         """
         known = self.sums(start_us)
         old = np.zeros((0, self.measures)) if known is None else known
@@ -111,6 +137,18 @@ class ClosedBuckets:
             self._recent[start_us] = new
         else:
             self._old[start_us] = size, _compress(new)
+        if len(late):
+            self._restate_sketch(start_us, late)
+
+    def _restate_sketch(self, start_us: int, late: Sketch) -> None:
+        old = self._sketches.of(start_us)
+        new = merged([old, late], self._values.forms.of_units)
+        rows = late.rows()
+        for window, begin in self._from.items():
+            if begin <= start_us:
+                self._sketches.roll(window, old.of_rows(rows), -1)
+                self._sketches.roll(window, new.of_rows(rows), +1)
+        self._sketches.keep(start_us, new, recent=start_us in self._recent)
 
     def sums_of(self, start_us: int, rows: Ints) -> Floats:
         """Sums of these rows in one closed bucket, float64[r, k]; 0 where nothing is kept."""
@@ -128,7 +166,9 @@ class ClosedBuckets:
             rows: which.
             before_us: buckets that start later hold nothing of them.
         """
-        for start in [s for s in (*self._starts, *self._old) if s < before_us]:
+        starts = [s for s in (*self._starts, *self._old) if s < before_us]
+        self._sketches.clear(rows, starts)
+        for start in starts:
             sums = np.array(self.sums(start))
             sums[rows[rows < len(sums)]] = 0
             if start in self._recent:
@@ -153,6 +193,7 @@ class ClosedBuckets:
         for start in self._starts[:keep]:
             sums = self._recent.pop(start)
             self._old[start] = len(sums), _compress(sums)
+            self._sketches.age(start)
         del self._starts[:keep]
         # the window of the oldest bucket that may be restated reaches back as far again
         limit = window_start(self._calendar, end_us - self.restatement_us, longest)
@@ -161,6 +202,7 @@ class ClosedBuckets:
             if bucket_end(self._calendar, oldest) > limit:
                 break
             del self._old[oldest]
+            self._sketches.forget(oldest)
             self._active.discard(oldest)
 
     def dump(self) -> dict[str, Any]:
@@ -172,6 +214,7 @@ class ClosedBuckets:
             "rolling": [[w, self._from[w], pair] for w, pair in self._rolling.items()],
             "active": sorted(self._active),
             "measures": self.measures,
+            "sketches": self._sketches.dump(),
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -193,6 +236,7 @@ class ClosedBuckets:
         for window in new:
             for sums in self._recent.values():
                 self._roll(window, sums, +1.0)  # the next bucket rolls out those that are too old
+        self._sketches.load(state["sketches"], set(self._starts), self._from)
 
     def _load_all(self, state: dict[str, Any]) -> None:
         """Take over every kept bucket as an array: of more or fewer measures, or for new windows."""

@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 
 from monitor.aggregate.closed import ClosedBuckets
+from monitor.aggregate.pile import Pile
+from monitor.aggregate.rolling import Rolling
 from monitor.aggregate.series import Series
+from monitor.aggregate.sketches import Sketch
 from monitor.aggregate.values import Values
 from monitor.definitions.calendar import bucket_end, window_start
 from monitor.definitions.plan import Calendar
@@ -40,7 +43,7 @@ class Restatement:
 
 
 class LateEvents:
-    """Sums of late events by bucket and row, until their bucket is closed and can be restated."""
+    """What late events add, by bucket, until their bucket is closed and can be restated."""
 
     def __init__(
         self, calendar: Calendar, series: Series, values: Values, closed: ClosedBuckets
@@ -50,6 +53,7 @@ class LateEvents:
         self._values = values
         self._closed = closed
         self._pending: dict[int, dict[int, Floats]] = {}
+        self._sketches = Pile(values.forms.of_units)
         self._revisions: dict[int, tuple[Ints, Ints]] = {}
 
     def is_due(self, end_us: int) -> bool:
@@ -68,6 +72,10 @@ class LateEvents:
                 held[row] = np.zeros(self._values.measures)
             held[row][: len(more)] += more
 
+    def add_entries(self, start_us: int, sketch: Sketch) -> None:
+        """Keep late entries of one bucket, of rows that `add` was given."""
+        self._sketches.add(start_us, sketch)
+
     def restatements(self, before_us: int) -> Iterator[Restatement]:
         """Apply what is kept of buckets that start before this time, and give what changed."""
         touched: dict[int, list[Ints]] = {}
@@ -77,7 +85,7 @@ class LateEvents:
             sums = self._closed.sums_of(start, rows) + np.stack(
                 [late[row] for row in rows.tolist()]
             )
-            self._closed.restate(start, rows, sums)
+            self._closed.restate(start, rows, sums, self._sketches.take(start))
             touched.setdefault(start, []).append(rows)
             self._touch_later(start, rows, touched)
         if touched:
@@ -121,7 +129,7 @@ class LateEvents:
         for length in self._closed.windows_us:
             rows = used[lengths == length]
             if rows.size:
-                windows.append(_Window(self._closed, self._calendar, length, rows))
+                windows.append(_Window(self._closed, self._calendar, length, rows, self._values))
         for start in sorted(touched):
             known = self._revisions.get(start, (_NO_ROWS, _NO_ROWS))
             rows = np.union1d(known[0], touched[start])
@@ -136,6 +144,7 @@ class LateEvents:
         for row in rows.tolist():
             for sums in self._pending.values():
                 sums.pop(row, None)
+        self._sketches.clear(rows)
         for start, (known, revision) in self._revisions.items():
             left = ~np.isin(known, rows)
             self._revisions[start] = known[left], revision[left]
@@ -146,23 +155,23 @@ class LateEvents:
     ) -> Restatement:
         end = bucket_end(self._calendar, start)
         sums = self._closed.sums_of(start, rows)
-        window_value = self._values.whenever(rows, sums)
+        measures = self._values.forms.measured(rows, sums, self._closed.sketch(start))
+        window_value = self._values.read(rows, measures, active=True).value
         lengths = self._values.window_us(rows)
         for window in windows:
             mine = lengths == window.length_us
             if mine.any():
                 past = window.at(start, end)[np.searchsorted(window.rows, rows[mine])]
-                window_value[mine] = self._values.whenever(rows[mine], past)
-        n = self._values.roles(rows, sums)[1]
-        observed = np.ones(len(rows), dtype=bool) if self._closed.was_active(start) else n > 0
+                window_value[mine] = self._values.read(rows[mine], past, active=True).value
+        read = self._values.read(rows, measures, active=self._closed.was_active(start))
         return Restatement(
             start_us=start,
             end_us=end,
             rows=rows,
             revision=revision,
-            measures=sums,
-            value=self._values.of(rows, sums, observed),
-            n=n,
+            measures=measures,
+            value=read.value,
+            n=read.n,
             window_value=window_value,
         )
 
@@ -176,6 +185,7 @@ class LateEvents:
         """The state as plain values and arrays."""
         return {
             "pending": [[s, list(rows.items())] for s, rows in sorted(self._pending.items())],
+            "sketches": self._sketches.dump(),
             "revisions": [[s, *pair] for s, pair in sorted(self._revisions.items())],
         }
 
@@ -186,11 +196,12 @@ class LateEvents:
             s: {row: np.resize(np.append(sums, np.zeros(width)), width) for row, sums in rows}
             for s, rows in state["pending"]
         }
+        self._sketches.load(state["sketches"])
         self._revisions = {s: (rows, revision) for s, rows, revision in state["revisions"]}
 
 
 class _Window:
-    """The sums over a rolling window of some rows, asked for at one closed bucket after the other.
+    """The measures over a rolling window of some rows, asked for at one closed bucket after another.
 
     Attributes:
         length_us: of the window.
@@ -198,29 +209,42 @@ class _Window:
     """
 
     def __init__(
-        self, closed: ClosedBuckets, calendar: Calendar, length_us: int, rows: Ints
+        self,
+        closed: ClosedBuckets,
+        calendar: Calendar,
+        length_us: int,
+        rows: Ints,
+        values: Values,
     ) -> None:
         self.length_us = length_us
         self.rows = rows
         self._closed = closed
         self._calendar = calendar
+        self._values = values
         self._starts = closed.starts()
         self._begin = self._stop = 0  # the part of `_starts` that is inside
-        self._hi, self._lo = np.zeros((2, len(rows), closed.measures))
+        self._restart()
 
     def at(self, start_us: int, end_us: int) -> Floats:
-        """The sums over the window that ends with this bucket; later than those asked for before."""
+        """Measures over the window that ends with this bucket; later than those asked for before."""
         first = window_start(self._calendar, end_us, self.length_us)
         begin, stop = bisect_left(self._starts, first), bisect_right(self._starts, start_us)
         if begin >= self._stop:
-            self._hi, self._lo = np.zeros((2, *self._hi.shape))
+            self._restart()
             self._begin = self._stop = begin
         for start in self._starts[self._begin : begin]:
-            self._add(-self._closed.sums_of(start, self.rows))
+            self._add(start, -1)
         for start in self._starts[self._stop : stop]:
-            self._add(self._closed.sums_of(start, self.rows))
+            self._add(start, +1)
         self._begin, self._stop = begin, stop
-        return self._hi + self._lo
+        return self._values.forms.measured(self.rows, self._hi + self._lo, self._rolling)
 
-    def _add(self, sums: Floats) -> None:
+    def _restart(self) -> None:
+        self._hi, self._lo = np.zeros((2, len(self.rows), self._closed.measures))
+        self._rolling = Rolling(self._closed.measures)
+
+    def _add(self, start: int, sign: int) -> None:
+        sums = sign * self._closed.sums_of(start, self.rows)
         self._hi, self._lo = add_pairs(self._hi, self._lo, sums, np.zeros_like(sums))
+        if self._values.forms.any:
+            self._rolling.add(self._closed.sketch(start).of_rows(self.rows), sign)

@@ -12,12 +12,14 @@ from monitor.aggregate.buckets import OpenBuckets
 from monitor.aggregate.closed import ClosedBuckets
 from monitor.aggregate.late import LateEvents, Restatement
 from monitor.aggregate.series import ALL, RETIRE_AFTER_US, Series
+from monitor.aggregate.sketches import Sketch, slots_of
 from monitor.aggregate.values import Values
 from monitor.definitions.calendar import bucket_end, bucket_start, bucket_starts
 from monitor.definitions.plan import Calendar, MetricPlan
 from monitor.model.frame import Deltas
 from monitor.model.tick import Bools, Floats, Ints, Observation
 from monitor.model.time import DAY, FOREVER, NEVER, WEEK
+from monitor.stats import laws
 
 LONGEST_GAP_US = WEEK
 """A gap in which nothing arrives for longer is written as its first and last bucket only."""
@@ -29,7 +31,8 @@ class Tick:
 
     Attributes:
         observation: what the baseline and the guard are given.
-        measures: sums by row. float64[rows, k]
+        measures: sums by row, or what the sketch amounts to. float64[rows, k]
+        sketch: of measures that are no sums.
         value, window_value: of the bucket, and of the window that ends with it; NaN where undefined.
         alive: rows whose series was seen by the end of this bucket.
         active: whether any event of any kind arrived in it.
@@ -37,6 +40,7 @@ class Tick:
 
     observation: Observation
     measures: Floats
+    sketch: Sketch
     value: Floats
     window_value: Floats
     alive: Bools
@@ -76,13 +80,13 @@ class Panel:
         self.folded: Counter[tuple[str, str]] = Counter()
         self._index = {m.name: i for i, m in enumerate(self.metrics)}
         self._values = Values(self.metrics, self.series.table)
-        self._open = OpenBuckets(self._values.measures)
+        self._open = OpenBuckets(self._values.measures, self._values.forms.of_units)
         windows = {m.window_us for m in self.metrics if m.window_us > m.calendar.width_us}
         self._closed = ClosedBuckets(
             calendar,
             windows_us=sorted(windows),
             restatement_us=restatement_us,
-            measures=self._values.measures,
+            values=self._values,
         )
         self._late = LateEvents(calendar, self.series, self._values, self._closed)
         self._active: set[int] = set()
@@ -114,6 +118,7 @@ class Panel:
         edges = _edges(deltas.bucket[:split])
         for begin, stop in pairwise(edges):
             self._merge_bucket(deltas, slice(begin, stop), at[begin:stop], repeats)
+        self._merge_entries(deltas, at, edges)
         if split < len(at):
             sums = deltas.hi[split:] + deltas.lo[split:]
             self._late.add(deltas.bucket[split:], at[split:], sums)
@@ -131,6 +136,23 @@ class Panel:
         self._active.add(start)  # the event may have been late for a shorter bucket
         self._first_seen(start)
 
+    def _merge_entries(self, deltas: Deltas, rows: Ints, on_time: list[int]) -> None:
+        """Add the entries of sketches, bucket by bucket; those of late rows are kept apart."""
+        entries = deltas.entries
+        if entries is None or not len(entries.row):
+            return
+        sketch = Sketch(
+            slot=slots_of(rows[entries.row], entries.measure), key=entries.key, count=entries.count
+        )
+        split = on_time[-1]
+        late = [split + edge for edge in _edges(deltas.bucket[split:])]
+        places = np.searchsorted(entries.row, [*on_time, *late[1:]]).tolist()
+        for i, (begin, stop) in enumerate(pairwise(places)):
+            target = self._open if i < len(on_time) - 1 else self._late
+            if begin < stop:
+                bucket = int(deltas.bucket[entries.row[begin]])
+                target.add_entries(bucket, sketch.at(slice(begin, stop)))
+
     def _first_seen(self, start: int) -> None:
         if not self._begun:
             self._next = min(self._next, start)
@@ -140,8 +162,7 @@ class Panel:
         names = self.series.segments
         for i, (segment, row) in enumerate(zip(deltas.segments, rows.tolist(), strict=True)):
             if segment != names[row] and len(metric.groupings[groups[i]]) == 1:
-                events = float(deltas.hi[deltas.series == i, -1].sum())
-                self.folded[metric.name, metric.groupings[groups[i]][0]] += int(events)
+                self.folded[metric.name, metric.groupings[groups[i]][0]] += _events(deltas, i)
 
     def next_end(self, until_us: int) -> int | None:
         """End of the next bucket to close, if that is not after `until_us`."""
@@ -181,19 +202,23 @@ class Panel:
 
     def _tick(self, start: int, end: int) -> Tick:
         rows = np.arange(self.series.size)
-        sums = self._open.take(start, len(rows))
+        sums, sketch = self._open.take(start, len(rows))
         active = start in self._active
-        self._closed.push(start, end, sums, active=active)
+        self._closed.push(start, end, sums, sketch, active=active)
         seen = self.series.table["seen_us"]
         present = (sums != 0).any(axis=1)
+        present[sketch.rows()] = True
         seen[present] = np.maximum(seen[present], end)
         alive = self.series.table["born_us"] <= start
-        x, n = self._values.roles(rows, sums)
-        observed = alive & np.where(self.series.table["total"], active, n > 0)
-        value = self._values.of(rows, sums, observed)
+        measures = self._values.forms.measured(rows, sums, sketch)
+        read = self._values.read(rows, measures, active=active)
+        value = np.where(alive, read.value, np.nan)
         return Tick(
-            observation=Observation(start_us=start, end_us=end, x=x, n=n, observed=observed),
-            measures=sums,
+            observation=Observation(
+                start_us=start, end_us=end, x=read.x, n=read.n, observed=alive & read.observed
+            ),
+            measures=measures,
+            sketch=sketch,
             value=value,
             window_value=self._window_values(rows, value),
             alive=alive,
@@ -205,7 +230,23 @@ class Panel:
         lengths = self._values.window_us(rows)
         for window in self._closed.windows_us:
             mine = rows[lengths == window]
-            out[mine] = self._values.whenever(mine, self._closed.window_sums(window)[mine])
+            measures = self._closed.window(window, mine)
+            out[mine] = self._values.read(mine, measures, active=True).value
+        return out
+
+    def above(self, tick: Tick, values: Floats) -> Floats:
+        """How many events of each quantile lie above three values (see `Forms.above`).
+
+        Args:
+            tick: the bucket.
+            values: float64[rows, 3].
+
+        Returns:
+            float64[rows, 3]; NaN for rows of other laws.
+        """
+        out = np.full(values.shape, np.nan)
+        rows = np.flatnonzero(self.series.table["law"] == laws.QUANTILE)
+        out[rows] = self._values.forms.above(rows, tick.sketch, values[rows])
         return out
 
     def partials(self) -> Iterator[Tick]:
@@ -283,3 +324,13 @@ def _edges(buckets: Ints) -> list[int]:
     if not len(buckets):
         return [0]
     return np.flatnonzero(np.r_[True, buckets[1:] != buckets[:-1], True]).tolist()
+
+
+def _events(deltas: Deltas, series: int) -> int:
+    """Events of one series: the last measure; of units alone, how many units."""
+    mine = deltas.series == series
+    events = int(deltas.hi[mine, -1].sum())
+    if events or deltas.entries is None:
+        return events
+    last = deltas.entries.measure == deltas.hi.shape[1] - 1
+    return int(np.count_nonzero(mine[deltas.entries.row] & last))

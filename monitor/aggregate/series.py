@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from monitor.definitions.plan import COMBINATION_FACTOR, MetricPlan
+from monitor.definitions.plan import COMBINATION_FACTOR, Law, MetricPlan
 from monitor.model.table import Column, Table
 from monitor.model.tick import LAWS, Ints, Traits
 from monitor.model.time import FOREVER, NEVER, WEEK
@@ -36,6 +36,7 @@ _COLUMNS = {
     "late_us": Column(dtype="i8", fill=NEVER),
     "law": Column(dtype="i1"),
     "total": Column(dtype="?"),
+    "tail": Column(dtype="f8", fill=np.nan),
     "log_threshold": Column(dtype="f8", fill=np.inf),
     "min_relative_shift": Column(dtype="f8", fill=1),
     "min_units": Column(dtype="f8"),
@@ -115,6 +116,7 @@ class Series:
         table["parent"][row] = -1 if group == 0 else self.whole(metric)
         table["law"][row] = LAWS.index(plan.law)
         table["total"][row] = plan.is_total
+        table["tail"][row] = _tail(plan)
         table["log_threshold"][row] = plan.log_threshold[group]
         table["min_relative_shift"][row] = plan.min_relative_shift
         table["min_units"][row] = plan.min_units
@@ -228,6 +230,12 @@ class Series:
                 gone.append(row)
         self._free = [*state["free"], *gone]
         return np.array(gone, dtype=np.int64)
+
+
+def _tail(plan: MetricPlan) -> float:
+    """1 - q of a quantile; NaN for other laws."""
+    q = plan.measures[0].q
+    return float("nan") if q is None or plan.law is not Law.QUANTILE else 1.0 - q
 
 
 def format_segment(values: Sequence[str]) -> str:

@@ -18,9 +18,18 @@ from monitor.baseline.forecast import Forecast
 from monitor.baseline.history import History
 from monitor.baseline.level import Level
 from monitor.baseline.slots import Slots
+from monitor.baseline.tail import Tail
 from monitor.baseline.weeks import against_profile, newest_weeks
 from monitor.model.table import Column, Table
-from monitor.model.tick import Bools, Expectation, Floats, Ints, Observation, Traits
+from monitor.model.tick import (
+    Bools,
+    Expectation,
+    Floats,
+    Ints,
+    Observation,
+    TailExpectation,
+    Traits,
+)
 from monitor.model.time import DAY, FOREVER, HOUR
 from monitor.stats import laws
 
@@ -53,6 +62,7 @@ class Baseline:
         self._history = History(self._slots.history)
         self._level = Level(self._slots.width_us / HOUR)
         self._dispersion = Dispersion(bucket_us, self._slots.share)
+        self._tail = Tail(bucket_us, self._slots.share)
         self._band = Band(self._slots.day, self._slots.week)
         week = (self._slots.week,)
         self._rows = Table(
@@ -135,6 +145,7 @@ class Baseline:
             self._slot = slot
             if observation.start_us != self._next_us:
                 self._dispersion.forget_previous()
+                self._tail.forget_previous()
             self._next_us = observation.end_us
             self._sum_up(slot, observation, expectation, traits, hold)
             self._note_incidents(incident_start_us)
@@ -173,6 +184,7 @@ class Baseline:
             "level": self._level.table,
             "dispersion": self._dispersion.table,
             "band": self._band.table,
+            **self._tail.tables(),
         }
 
     def _sum_up(
@@ -192,6 +204,8 @@ class Baseline:
         rows["held"] |= hold
         learns = used & ~(hold & self._may_hold())
         self._dispersion.learn((seen.x - mean) / np.sqrt(variance), learns)
+        if seen.above is not None:
+            self._tail.learn(seen.above[:, 0], seen.n, traits.tail, learns)
 
     def _may_hold(self) -> Bools:
         result: Bools = self._rows["held_slots"] < max(1, HOLD_US // self._slots.width_us)
@@ -338,6 +352,15 @@ class Baseline:
             sd_level=np.where(np.isnan(variance), np.inf, np.sqrt(variance)),
             ready=(rows["forecasts"] >= forecasts) & ~np.isnan(value) & ~np.isnan(rows["phi"]),
             ready_us=self._ready_us(slot, forecasts),
+            tail=self._expected_tail(traits),
+        )
+
+    def _expected_tail(self, traits: Traits) -> TailExpectation | None:
+        if not (traits.law == laws.QUANTILE).any():
+            return None
+        tail, phi = self._tail, self._tail.phi()
+        return TailExpectation(
+            shift=tail.shift(traits.tail), deviation=tail.deviation(traits.tail, phi), phi=phi
         )
 
     def _ready_us(self, slot: int, forecasts: int) -> Ints:

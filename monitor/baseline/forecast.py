@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from monitor.model.tick import Bools, Expectation, Floats, Ints
+from monitor.model.tick import Bools, Expectation, Floats, Ints, TailExpectation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +19,7 @@ class Forecast:
         ceiling: values that cannot be exceeded (a share: just below 1).
         count: rows whose value is their number of units.
         units: expected units of a bucket, of the other rows.
-        phi, sd_level, ready: as in `Expectation`.
+        phi, sd_level, ready, tail: as in `Expectation`.
         ready_us: when a row that is not ready is expected to be.
     """
 
@@ -36,6 +36,7 @@ class Forecast:
     sd_level: Floats
     ready: Bools
     ready_us: Ints
+    tail: TailExpectation | None = None
 
     def bucket(self, start_us: int, end_us: int) -> Expectation:
         """The expectation of one bucket of the slot."""
@@ -52,4 +53,5 @@ class Forecast:
             sd_level=self.sd_level,
             ready=self.ready,
             learning_us=np.where(self.ready, 0, left),
+            tail=self.tail,
         )

@@ -3,6 +3,7 @@
 aggregate -> baseline -> guard -> diagnose -> alert
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from monitor.baseline import Baseline
 from monitor.core.effects import ClosedBucket, Effect, Group, RestatedBucket
 from monitor.definitions.plan import Calendar, MetricPlan, Plan
 from monitor.diagnose import blamed_segments
-from monitor.guard import Guard
+from monitor.guard import Guard, band_edges
 from monitor.model.tick import Bools, Decision, Expectation, Ints, Reason, State
 from monitor.model.time import FOREVER, HOUR, SECOND
 from monitor.stats.exact import round_one, round_significant
@@ -65,6 +66,8 @@ class Lane:
         self._grow()
         traits = self.panel.series.traits()
         expectation = self.baseline.expect(seen.start_us, seen.end_us, traits)
+        if expectation.tail is not None:  # some rows are quantiles, judged by ranks
+            seen = replace(seen, above=self.panel.above(tick, band_edges(expectation, traits)))
         decision = self.guard.step(seen, expectation, traits)
         judged = Judged(
             end_us=seen.end_us,

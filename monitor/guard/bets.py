@@ -2,13 +2,14 @@
 
 `delta_k = +-{3, 6, 12, 25, 50} %`. An up bet pays the likelihood at `expected (1 + delta)` over that at
 `expected (1 + eps)`, a down bet mirrored: a shift smaller than the null band eps is not a shift. Bets with
-|delta| <= eps are inert (GUARD.md, the detector).
+|delta| <= eps are inert (GUARD.md, the detector). A quantile is judged by shares: see `tail_bets`.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from monitor.guard import tail_bets
 from monitor.model.tick import Bools, Expectation, Floats, Observation, Traits
 from monitor.stats import beta_binomial, laws, negative_binomial
 
@@ -34,6 +35,12 @@ class Scale:
     eps: Floats
 
 
+def band_edges(expectation: Expectation, traits: Traits) -> Floats:
+    """The expected value, and the upper and lower edge of its null band: float64[rows, 3]."""
+    level, eps = expectation.level, _eps(expectation, traits)
+    return np.stack([level, level * (1.0 + eps), level * (1.0 - eps)], axis=1)
+
+
 def scale(observation: Observation, expectation: Expectation, traits: Traits) -> Scale:
     """The scale of a bucket; for rows without units that of the expected units."""
     n = np.where(observation.observed, observation.n, expectation.units)
@@ -41,8 +48,12 @@ def scale(observation: Observation, expectation: Expectation, traits: Traits) ->
     return Scale(
         mean=mean,
         variance=expectation.phi * laws.variance(traits.law, expectation.level, mean),
-        eps=np.maximum(traits.min_relative_shift, BAND_SDS * expectation.sd_level),
+        eps=_eps(expectation, traits),
     )
+
+
+def _eps(expectation: Expectation, traits: Traits) -> Floats:
+    return np.maximum(traits.min_relative_shift, BAND_SDS * expectation.sd_level)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +77,9 @@ class Bets:
         eps = scale.eps[:, None]
         inside = (traits.law != laws.BETA_BINOMIAL) | (expectation.level * (1.0 + scale.eps) < 1.0)
         result: Bools = (np.abs(DELTAS) > eps) & (inside[:, None] | ~UP)
+        quantile = traits.law == laws.QUANTILE
+        if quantile.any():
+            result |= quantile[:, None]  # their steps are of odds: the band is in what is counted
         return result
 
     def log_payoffs(
@@ -85,6 +99,8 @@ class Bets:
                 out[rows] = self._counts(x, mean, phi, eps)
             elif code == laws.BETA_BINOMIAL:
                 out[rows] = _shares(x, n, level, phi, eps)
+            elif code == laws.QUANTILE:
+                out[rows] = tail_bets.log_payoffs(observation, expectation, traits, rows)
             else:
                 columns = (v[:, None] for v in (x, n, level, mean, phi))
                 names = ("x", "n", "level", "mean", "phi")

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.guard import tail_bets
 from monitor.guard.bets import DELTAS, UP, Bets, scale
 from monitor.guard.evidence import Evidence
 from monitor.guard.incident import Bucket, Incidents
@@ -244,6 +245,7 @@ def _bucket(seen: Observation, expected: Expectation, traits: Traits) -> Bucket:
     scaled = scale(seen, expected, traits)
     judged = expected.ready & seen.observed & (expected.units >= traits.min_units)
     judged &= (scaled.variance > 0) & (scaled.mean > 0)
+    judged &= ~tail_bets.unknown(seen, expected, traits)
     sums = np.stack([seen.x, scaled.mean, seen.n, scaled.variance], axis=1)
     return Bucket(
         seen=seen, expected=expected, traits=traits, scale=scaled, judged=judged, sums=sums

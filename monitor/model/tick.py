@@ -66,11 +66,15 @@ class Observation:
     Attributes:
         start_us: start of the bucket.
         end_us: its end.
-        x: numerator or total of the bucket; 0 where nothing matched.
+        x: numerator or total of the bucket; 0 where nothing matched. Of a quantile or a derived
+            metric, value times n.
         n: denominator: events that carry the value (`mean`, `quantile`), the denominator (`ratio`),
-            events (`count`, `sum`), units (`uniques`).
+            events (`count`, `sum`), units (`uniques`), those of the divisor (`derived`).
         observed: whether the bucket says anything of the series: for totals, any event of any kind
             arrived; for the others, n > 0.
+        above: of quantiles, how many events lie above the expected value, above the upper edge of the
+            null band (at least), and above its lower edge (at most); NaN for other laws, None where
+            no row is a quantile. float64[rows, 3]
     """
 
     start_us: int
@@ -78,6 +82,7 @@ class Observation:
     x: Floats
     n: Floats
     observed: Bools
+    above: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +97,7 @@ class Expectation:
         sd_level: relative standard deviation of `level` itself (sd_b).
         ready: whether the series may be judged.
         learning_us: how long it still needs to learn, microseconds; 0 when ready.
+        tail: of quantiles, what is expected of the events above `level`; None where no row is one.
     """
 
     level: Floats
@@ -100,6 +106,22 @@ class Expectation:
     sd_level: Floats
     ready: Bools
     learning_us: Ints
+    tail: "TailExpectation | None" = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TailExpectation:
+    """What the baseline expects of the events above a quantile's level; other rows mean nothing.
+
+    Attributes:
+        shift: log odds of their share, less those of `stats.tail.share_above`.
+        deviation: standard deviation of `shift`.
+        phi: dispersion of the share; NaN where unknown.
+    """
+
+    shift: Floats
+    deviation: Floats
+    phi: Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +167,8 @@ class Traits:
 
     Attributes:
         law: index into `LAWS` below. int8
-        total: whether x alone is the value (count, sum).
+        total: whether x alone is the value (count, sum, uniques).
+        tail: of quantiles, 1 - q; NaN for other laws.
         log_threshold: natural log of A.
         min_relative_shift: half-width of the null band.
         min_units: fewer expected units than this are not judged.
@@ -158,6 +181,7 @@ class Traits:
 
     law: NDArray[np.int8]
     total: Bools
+    tail: Floats
     log_threshold: Floats
     min_relative_shift: Floats
     min_units: Floats

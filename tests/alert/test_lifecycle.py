@@ -53,7 +53,7 @@ def judged(minute: int, **changes: Any) -> Judged:
     zero = np.zeros(1)
     traits = Traits(
         law=zero.astype(np.int8), total=one > 0, log_threshold=10 * one, min_relative_shift=zero,
-        min_units=zero, up=one > 0, down=one > 0, page_no_data=one > 0,
+        min_units=zero, tail=zero, up=one > 0, down=one > 0, page_no_data=one > 0,
         accept_after_us=zero.astype(np.int64), parent=np.array([-1]), timezone=zero,
     )  # fmt: skip
     return Judged(

@@ -19,6 +19,7 @@ def make_traits(size: int, law: str = COUNT, **changes: Any) -> Traits:
     fields: dict[str, tuple[Any, Any]] = {
         "law": (LAWS.index(law), np.int8),
         "total": (law in {COUNT, SUM}, bool),
+        "tail": (0.05 if law == QUANTILE else np.nan, float),
         "log_threshold": (np.log(A_90_DAYS), float),
         "min_relative_shift": (0.02, float),
         "min_units": (10.0, float),
