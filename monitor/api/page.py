@@ -6,7 +6,6 @@ from html import escape
 
 from monitor.alert.text import duration, number, percent
 from monitor.api.sparkline import sparkline
-from monitor.api.style import STYLE
 from monitor.definitions.plan import MetricPlan, Plan
 from monitor.journal.records import WHOLE
 from monitor.journal.store import Store
@@ -14,6 +13,7 @@ from monitor.model.bucket import BucketColumns, Number
 from monitor.model.incident import Incident, IncidentState
 from monitor.model.tick import State
 from monitor.model.time import SECOND, from_datetime
+from monitor.report.style import STYLE
 
 REFRESH_SECONDS = 15
 RECENT_BUCKETS = 120

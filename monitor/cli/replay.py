@@ -1,5 +1,6 @@
 """`monitor replay`: own history through the same pipeline, to files."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -14,16 +15,22 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
 
 from monitor.cli.options import config_option, console, json_option, print_json, require_served
 from monitor.clock import wall_clock
 from monitor.definitions import compile_plan, load
+from monitor.definitions.budget import TICKET_FACTOR
 from monitor.definitions.plan import Plan
+from monitor.embedded.inject import parse_injection
 from monitor.embedded.outputs import Buckets, FileOutputs
+from monitor.embedded.record import Recorder
 from monitor.embedded.replay import Replay, reasons_in_words
+from monitor.embedded.trial import Trial
+from monitor.embedded.whole_file import WholeFile
 from monitor.ingest.files import LineFile, open_files
-from monitor.settings import environment
+from monitor.report.page import Budget, Report, render
+from monitor.report.summary import injections_table, metrics_table, totals_table
+from monitor.settings import AlertBudget, environment
 
 
 @click.command()
@@ -43,8 +50,30 @@ from monitor.settings import environment
     show_default=True,
     help="Which buckets are written: of every series, of the wholes only, none.",
 )
+@click.option(
+    "--inject",
+    "injections",
+    multiple=True,
+    metavar="METRIC[,dim=value]:SHIFT@TIME",
+    help="Also tell whether and when such a shift would be paged: orders,country=DE:-20%@TIME.",
+)
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path),
+    metavar="FILE.html",
+    help="Also write a page with a chart per alert.",
+)
 @json_option
-def command(files: tuple[str, ...], config: Path, out: Path, buckets: str, as_json: bool) -> None:
+def command(
+    *,
+    files: tuple[str, ...],
+    config: Path,
+    out: Path,
+    buckets: str,
+    injections: tuple[str, ...],
+    report: Path | None,
+    as_json: bool,
+) -> None:
     """Run history through the pipeline, at full speed.
 
     FILE is NDJSON, plain, .gz or .zst; `-` reads standard input. Every file is a source of its own:
@@ -54,12 +83,18 @@ def command(files: tuple[str, ...], config: Path, out: Path, buckets: str, as_js
     plan = compile_plan(configuration, shards=1)
     _tell_unserved(plan)
     require_served(plan, config)
+    trials = [Trial(plan, parse_injection(text, plan)) for text in injections]
+    recorder = None if report is None else Recorder(plan)
     inputs = open_files(files)
     outputs = FileOutputs(
         out, buckets=Buckets(buckets), restatement_window_us=plan.restatement_window_us
     )
     began = perf_counter()
-    with outputs, _Watch(inputs) as watch:
+    with (
+        nullcontext() if report is None else WholeFile(report, "--report") as page,
+        outputs,
+        _Watch(inputs) as watch,
+    ):
         run = Replay(
             inputs,
             plan=plan,
@@ -67,20 +102,66 @@ def command(files: tuple[str, ...], config: Path, out: Path, buckets: str, as_js
             clock=wall_clock,
             sink=outputs,
             progress=watch.advance,
+            trials=trials,
+            recorder=recorder,
         )
         run.run()
-        summary = run.totals.summary(perf_counter() - began, run.folded())
+        summary = run.summary(perf_counter() - began)
+        if page is not None and recorder is not None:
+            budgets = _budgets(configuration.settings.alert_budget, run)
+            page.finish(_page(files, summary, budgets, recorder, out).encode())
         outputs.finish(summary)
     _warn(inputs, summary)
     if as_json:
         print_json(summary)
     else:
-        screen = console()
-        screen.print(_table(summary, out))
-        for alert in run.totals.fired:
-            screen.print(f"\n{alert}", markup=False)
-        if summary["alerts"]["fired"] > len(run.totals.fired):
-            screen.print(f"\nmore in {out / 'alerts.ndjson'}", markup=False)
+        _print(run, summary, out, report)
+
+
+def _budgets(budget: AlertBudget, run: Replay) -> list[Budget]:
+    return [
+        Budget(
+            severity=severity,
+            allowed=budget.pages * factor,
+            per_us=budget.per,
+            fired=run.totals.severities[severity],
+        )
+        for severity, factor in (("page", 1.0), ("ticket", TICKET_FACTOR))
+    ]
+
+
+def _page(
+    files: tuple[str, ...],
+    summary: dict[str, Any],
+    budgets: list[Budget],
+    recorder: Recorder,
+    out: Path,
+) -> str:
+    cards = recorder.cards()
+    return render(
+        Report(
+            sources=files,
+            summary=summary,
+            budgets=budgets,
+            cards=cards,
+            left_out=recorder.left_out,
+            elsewhere=str(out / "alerts.ndjson"),
+        )
+    )
+
+
+def _print(run: Replay, summary: dict[str, Any], out: Path, report: Path | None) -> None:
+    screen = console()
+    screen.print(totals_table(summary, ", ".join(map(str, filter(None, (out, report))))))
+    screen.print()
+    screen.print(metrics_table(summary))
+    if summary["injections"]:
+        screen.print()
+        screen.print(injections_table(summary))
+    for alert in run.totals.fired:
+        screen.print(f"\n{alert}", markup=False)
+    if summary["alerts"]["fired"] > len(run.totals.fired):
+        screen.print(f"\nmore in {out / 'alerts.ndjson'}", markup=False)
 
 
 def _tell_unserved(plan: Plan) -> None:
@@ -140,21 +221,3 @@ class _Watch:
 
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
-
-
-def _table(summary: dict[str, Any], out: Path) -> Table:
-    events, alerts, span = summary["events"], summary["alerts"], summary["span"]
-    table = Table(show_header=False, box=None)
-    table.add_row("events", f"{events['read']:,} read, {events['accepted']:,} accepted")
-    table.add_row("", f"{events['late']:,} late, {events['dead_lettered']:,} dead letters")
-    if events["folded"]:
-        table.add_row("", f"{events['folded']:,} folded to `other`")
-    if span["first"]:
-        table.add_row("span", f"{span['first']} to {span['last']}")
-    table.add_row("buckets", f"{summary['buckets']:,} of {summary['series']:,} series")
-    table.add_row("alerts", f"{alerts['fired']:,} fired, {alerts['resolved']:,} resolved")
-    table.add_row(
-        "speed", f"{summary['seconds']:,.1f} s, {summary['events_per_second']:,} events/s"
-    )
-    table.add_row("written", str(out))
-    return table

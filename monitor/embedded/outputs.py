@@ -9,12 +9,12 @@ from typing import IO, Any, Self
 import msgspec
 
 from monitor.core.effects import ClosedBucket, Effect, IncidentChanged, RestatedBucket
+from monitor.embedded.whole_file import PARTIAL
 from monitor.errors import StateError
 from monitor.journal.lines import Judged, bucket_ndjson
 from monitor.journal.records import alert_line, dead_letter_line
 from monitor.model.event import DeadLetter
 
-_PARTIAL = ".partial"
 _encoder = msgspec.json.Encoder()
 
 
@@ -47,7 +47,7 @@ class FileOutputs:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             for name in ("alerts", "buckets", "dead_letters"):
-                path = self.folder / f"{name}.ndjson{_PARTIAL}"
+                path = self.folder / f"{name}.ndjson{PARTIAL}"
                 self._files[name] = path.open("wb", buffering=1 << 20)
         except OSError as error:
             message = f"--out {self.folder}: {error.strerror}: name a folder that can be written to"
@@ -78,9 +78,9 @@ class FileOutputs:
         for name, file in self._files.items():
             file.close()
             path = self.folder / f"{name}.ndjson"
-            path.with_name(path.name + _PARTIAL).replace(path)
+            path.with_name(path.name + PARTIAL).replace(path)
         self._files.clear()
-        partial = self.folder / f"summary.json{_PARTIAL}"
+        partial = self.folder / f"summary.json{PARTIAL}"
         partial.write_bytes(msgspec.json.format(_encoder.encode(summary), indent=2) + b"\n")
         partial.replace(self.folder / "summary.json")
 
@@ -92,4 +92,5 @@ class FileOutputs:
     ) -> None:
         for name, file in self._files.items():
             file.close()
-            (self.folder / f"{name}.ndjson{_PARTIAL}").unlink(missing_ok=True)
+            (self.folder / f"{name}.ndjson{PARTIAL}").unlink(missing_ok=True)
+        (self.folder / f"summary.json{PARTIAL}").unlink(missing_ok=True)

@@ -1,28 +1,24 @@
 """History through the same pipeline, at full speed. Every file is a source partition of its own."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from monitor.clock import Clock
-from monitor.core.effects import ClosedBucket, Effect, IncidentChanged
+from monitor.core.effects import Effect
 from monitor.core.machine import Machine
 from monitor.definitions.plan import Plan
+from monitor.embedded.detectable import detectable_by_metric
+from monitor.embedded.record import Recorder
+from monitor.embedded.totals import Totals
+from monitor.embedded.trial import Trial
 from monitor.ingest.envelope import Fields
 from monitor.ingest.files import LineFile
-from monitor.ingest.source import Flush, Ingest
+from monitor.ingest.source import Ingest
 from monitor.model.event import DeadLetter
-from monitor.model.incident import IncidentState
-from monitor.model.time import to_rfc3339
 
 CHUNK_LINES = 20_000
 CHUNK_CELLS = 50_000
 """Lines and cells read of a file before another one may have its turn: a flush, and so a frame."""
-
-
-SHOWN = 5
-"""Alerts that a person is shown on the terminal; all of them stand in `alerts.ndjson`."""
 
 
 class Sink(Protocol):
@@ -35,73 +31,6 @@ class Sink(Protocol):
         """Take what could not be used."""
 
 
-@dataclass(slots=True)
-class Totals:
-    """What a replay has read and found; `summary` is `summary.json`.
-
-    Attributes:
-        events: lines by what became of them.
-        reasons: dead letters by reason.
-        alerts: changes of incidents by the state they changed to.
-        buckets: judged buckets of all series.
-        series: every (metric, dimension, segment).
-        fired: the first alerts in words.
-        span_us: earliest and newest event time.
-    """
-
-    events: Counter[str] = field(default_factory=Counter)
-    reasons: Counter[str] = field(default_factory=Counter)
-    alerts: Counter[str] = field(default_factory=Counter)
-    buckets: int = 0
-    series: set[tuple[str, str, str]] = field(default_factory=set)
-    fired: list[str] = field(default_factory=list)
-    span_us: tuple[int, int] | None = None
-
-    def flushed(self, flush: Flush) -> None:
-        """Count a flush."""
-        self.events.update(flush.counts)
-        self.reasons.update(letter.reason.value for letter in flush.dead_letters)
-        if flush.first_us is not None and flush.last_us is not None:
-            first, last = self.span_us or (flush.first_us, flush.last_us)
-            self.span_us = min(first, flush.first_us), max(last, flush.last_us)
-
-    def decided(self, effects: Sequence[Effect]) -> None:
-        """Count what the core decided."""
-        for effect in effects:
-            if isinstance(effect, ClosedBucket):
-                for group in effect.groups:
-                    self.buckets += len(group.rows)
-                    self.series.update((group.metric, group.dimension, s) for s in group.segments)
-            elif isinstance(effect, IncidentChanged) and effect.transition:
-                self.alerts[effect.incident.state] += 1
-                if effect.incident.state == IncidentState.FIRING and len(self.fired) < SHOWN:
-                    self.fired.append(effect.incident.summary)
-
-    def summary(self, seconds: float, folded: int) -> dict[str, Any]:
-        """The body of `summary.json`."""
-        read = self.events["read"]
-        first, last = map(to_rfc3339, self.span_us) if self.span_us else (None, None)
-        return {
-            "events": {
-                "read": read,
-                "accepted": self.events["accepted"],
-                "late": self.events["late"],
-                "dead_lettered": self.events["dead_lettered"],
-                "folded": folded,
-            },
-            "dead_letters": dict(sorted(self.reasons.items())),
-            "buckets": self.buckets,
-            "series": len(self.series),
-            "alerts": {
-                "fired": self.alerts[IncidentState.FIRING],
-                "resolved": self.alerts[IncidentState.RESOLVED],
-            },
-            "span": {"first": first, "last": last},
-            "seconds": round(seconds, 3),
-            "events_per_second": round(read / seconds) if seconds > 0 else 0,
-        }
-
-
 class Replay:
     """One run over some files.
 
@@ -112,6 +41,8 @@ class Replay:
         clock: the wall clock, against which events of the future are judged.
         sink: where the findings go.
         progress: called with the bytes and the lines read since the last call.
+        trials: injections that are followed beside it.
+        recorder: keeps the buckets around alerts, where a report is asked for.
     """
 
     def __init__(
@@ -123,9 +54,13 @@ class Replay:
         clock: Clock,
         sink: Sink,
         progress: Callable[[int, int], None] = lambda _bytes, _lines: None,
+        trials: Sequence[Trial] = (),
+        recorder: Recorder | None = None,
     ) -> None:
         self.machine = Machine(plan)
-        self.totals = Totals()
+        self.totals = Totals.of(plan)
+        self._trials = trials
+        self._recorder = recorder
         self._sink = sink
         self._progress = progress
         self._files = list(files)
@@ -161,16 +96,33 @@ class Replay:
         if flush.dead_letters:
             self._sink.dead_letters(flush.dead_letters)
         for frame in flush.frames.values():
+            for trial in self._trials:
+                trial.take(frame, self.machine)
             self._decided(self.machine.apply(frame))
         self._progress(file.bytes_read - before, taken)
 
     def _decided(self, effects: list[Effect]) -> None:
         self.totals.decided(effects)
         self._sink.effects(effects)
+        for trial in self._trials:
+            trial.control(effects)
+        if self._recorder is not None:
+            self._recorder.effects(effects)
 
-    def folded(self) -> int:
-        """Events that went to `other`, of the metric and dimension where most did."""
-        return max(self.machine.folded.values(), default=0)
+    def summary(self, seconds: float) -> dict[str, Any]:
+        """The body of `summary.json`, after `run`.
+
+        Args:
+            seconds: that the replay took.
+        """
+        span = self.totals.span_us
+        return self.totals.summary(
+            seconds,
+            # of the metric and dimension where most were folded: an event counts in several
+            max(self.machine.folded.values(), default=0),
+            detectable=detectable_by_metric(self.machine, span[1] if span else None),
+            injections=[trial.result(span) for trial in self._trials],
+        )
 
 
 def reasons_in_words(reasons: Mapping[str, int]) -> str:

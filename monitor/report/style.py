@@ -1,11 +1,18 @@
-"""The style sheet of the status page: light and dark, from a phone to a wall."""
+"""One look for the status page and for the page of a replay: light and dark, from a phone to a wall."""
 
-STYLE = """
-:root{--bg:#fff;--fg:#1c2126;--dim:#626c76;--line:#dfe3e8;--card:#f6f8fa;--good:#1a7f37;
---warn:#9a6700;--bad:#cf222e;--calm:#57606a;--band:#54aeff44;--ink:#0969da}
-@media(prefers-color-scheme:dark){:root{--bg:#0d1117;--fg:#e6edf3;--dim:#9198a1;--line:#30363d;
---card:#161b22;--good:#3fb950;--warn:#d29922;--bad:#ff6a61;--calm:#8b949e;--band:#388bfd33;
---ink:#58a6ff}}
+_LIGHT = (
+    "--bg:#fff;--fg:#1c2126;--dim:#626c76;--line:#dfe3e8;--card:#f6f8fa;--good:#1a7f37;"
+    "--warn:#9a6700;--bad:#cf222e;--calm:#57606a;--band:#54aeff44;--ink:#0969da"
+)
+_DARK = (
+    "--bg:#0d1117;--fg:#e6edf3;--dim:#9198a1;--line:#30363d;--card:#161b22;--good:#3fb950;"
+    "--warn:#d29922;--bad:#ff6a61;--calm:#8b949e;--band:#388bfd33;--ink:#58a6ff"
+)
+_COLOURS = f":root{{{_LIGHT}}}@media(prefers-color-scheme:dark){{:root{{{_DARK}}}}}"
+
+STYLE = (
+    f"\n{_COLOURS}"
+    """
 *{box-sizing:border-box}
 body{margin:0;background:var(--bg);color:var(--fg);font:16px/1.45 system-ui,sans-serif}
 main{max-width:68rem;margin:0 auto;padding:1rem}
@@ -61,3 +68,46 @@ td[data-label]::before{content:attr(data-label);display:block;color:var(--dim);f
 .chart{width:auto}
 }
 """
+)
+"""What both pages share."""
+
+_CHART = """
+svg.alert{height:auto;margin:.5rem 0;font:13px system-ui,sans-serif;overflow:visible}
+.alert .ground{fill:var(--bg)}
+.alert .incident{fill:var(--bad);opacity:.1}
+.alert .band{fill:var(--band)}
+.alert polyline{fill:none;vector-effect:non-scaling-stroke}
+.alert .value{stroke:var(--ink);stroke-width:1.6}
+.alert .expected{stroke:var(--calm);stroke-width:1}
+.alert .evidence{stroke:var(--warn);stroke-width:1.6}
+.alert line{stroke:var(--line);vector-effect:non-scaling-stroke}
+.alert line.threshold{stroke:var(--warn);stroke-dasharray:5 4}
+.alert line.found{stroke:var(--bad);stroke-width:1.6}
+.alert line.release{stroke:var(--good);stroke-width:1.6;stroke-dasharray:2 3}
+.alert text{fill:var(--dim);paint-order:stroke;stroke:var(--bg);stroke-width:3px}
+.alert text.tick{text-anchor:middle}
+.alert text.found{fill:var(--bad)}
+.alert text.release{fill:var(--good)}
+@media(max-width:44rem){svg.alert{font-size:24px}.alert text.minor{display:none}}
+"""
+
+CHART_STYLE = _COLOURS + _CHART
+"""What a chart needs that stands alone."""
+
+REPORT_STYLE = (
+    STYLE
+    + _CHART
+    + """
+.facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(15rem,1fr));gap:.75rem;margin:0 0 1rem}
+.facts div{padding:.6rem .9rem;border-radius:.5rem;background:var(--card);overflow-wrap:anywhere}
+.facts b{display:block;font-size:1.15rem}
+.over{color:var(--bad)}
+article.ticket{border-left-color:var(--warn)}
+article table{margin:.5rem 0 0;font-size:.9rem}
+article th,article td{padding:.25rem .6rem}
+details{margin:.25rem 0}
+summary{cursor:pointer;color:var(--dim)}
+@media(max-width:44rem){tr{grid-template-columns:1fr 1fr}}
+"""
+)
+"""Of the page of a replay."""

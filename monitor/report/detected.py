@@ -1,0 +1,48 @@
+"""What a history would have been paged about, in words: for the terminal and for the page."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from monitor.alert.text import duration
+from monitor.model.time import SECOND
+
+_WORDS = {
+    "already_alerting": "not told apart: an alert of that series or its whole was open already",
+    "still_learning": "not judged: still learning then",
+    "no_events": "nothing to shift: no such events from then on",
+    "outside_history": "not judged: outside of the history",
+}
+
+
+def shift_found(share: float | None) -> str:
+    """The smallest shift that is found.
+
+    >>> shift_found(0.0634), shift_found(0.31), shift_found(None)
+    ('6.3 %', '31 %', 'none')
+    """
+    if share is None:
+        return "none"
+    return f"{100 * share:.{1 if share < 0.0995 else 0}f} %"  # noqa: PLR2004
+
+
+def outcome_in_words(injection: Mapping[str, Any]) -> str:
+    """What became of an injection, in one sentence.
+
+    Args:
+        injection: an entry of `injections` in `summary.json`.
+    """
+    alert, peak = injection["alert"], injection["peak_evidence_share"]
+    if alert is not None:
+        place = f"{alert['dimension']}={alert['segment']}"
+        where = "the whole" if alert["dimension"] == "all" else place
+        kind = "paged" if injection["paged"] else "ticket"
+        delay = duration(injection["delay_seconds"] * SECOND)
+        return (
+            f"{kind} after {delay}, by {where}: evidence 10^{alert['evidence']:.1f} against a "
+            f"threshold of 10^{alert['threshold']:.1f}"
+        )
+    words = _WORDS.get(injection["outcome"])
+    if words is not None:
+        return words
+    reached = "" if peak is None else f"; evidence reached {100 * peak:.0f} % of the threshold"
+    return f"not found{reached}"
