@@ -2,7 +2,7 @@
 
 import json
 from http.client import HTTPException
-from typing import Any
+from typing import Any, TypeVar
 from urllib.error import HTTPError
 from urllib.parse import quote, urlencode
 from urllib.request import ProxyHandler, Request, build_opener
@@ -20,6 +20,29 @@ TIMEOUT_SECONDS = 20.0
 
 _REFUSED = (401, 403)
 _NOT_FOUND = 404
+
+
+class _Alerts(msgspec.Struct):
+    alerts: list[dict[str, Any]]
+
+
+class _Buckets(msgspec.Struct):
+    buckets: list[BucketLine]
+
+
+class _Metric(msgspec.Struct):
+    name: str
+    series: list[dict[str, Any]]
+
+
+class _Metrics(msgspec.Struct):
+    metrics: list[_Metric]
+
+
+_T = TypeVar("_T")
+_alerts = msgspec.json.Decoder(_Alerts)
+_buckets = msgspec.json.Decoder(_Buckets)
+_metrics = msgspec.json.Decoder(_Metrics)
 
 
 class ServiceHistory:
@@ -43,8 +66,7 @@ class ServiceHistory:
 
     def alerts(self) -> list[dict[str, Any]]:
         """The newest state of every incident, newest change first."""
-        found: list[dict[str, Any]] = self._get("/api/v1/alerts")["alerts"]
-        return found
+        return self._get("/api/v1/alerts", _alerts).alerts
 
     def series(
         self, metric: str, dimension: str, segment: str, *, since_us: int, until_us: int | None
@@ -56,7 +78,7 @@ class ServiceHistory:
             if until_us is not None:
                 asked["until"] = to_rfc3339(until_us)
             path = f"/api/v1/metrics/{quote(metric, safe='')}/buckets?{urlencode(asked)}"
-            return msgspec.convert(self._get(path)["buckets"], list[BucketLine])
+            return self._get(path, _buckets).buckets
 
         newest = self._newest(metric, dimension).get(segment)
         last_us = from_rfc3339(newest["end"]) if newest else None
@@ -78,17 +100,17 @@ class ServiceHistory:
         """The newest bucket of each segment."""
         return {
             row["segment"]: row
-            for listed in self._get("/api/v1/metrics")["metrics"]
-            if listed["name"] == metric
-            for row in listed["series"]
+            for listed in self._get("/api/v1/metrics", _metrics).metrics
+            if listed.name == metric
+            for row in listed.series
             if row["dimension"] == dimension
         }
 
-    def _get(self, path: str) -> Any:
+    def _get(self, path: str, decoder: msgspec.json.Decoder[_T]) -> _T:
         try:
             request = Request(self._url + path, headers=self._headers)  # noqa: S310 - http(s) only
             with self._opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
-                return json.load(answer)
+                return decoder.decode(answer.read())
         except HTTPError as error:
             with error:
                 raise self._refusal(error) from error
@@ -99,7 +121,7 @@ class ServiceHistory:
                 "what it or a replay has written: --from FOLDER or --from STATE_FILE"
             )
             raise UnreachableError(message) from error
-        except ValueError as error:
+        except (msgspec.MsgspecError, ValueError) as error:
             message = f"{self._url}: is no service of the monitor ({error}); correct --from"
             raise InputError(message) from error
 

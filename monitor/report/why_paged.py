@@ -6,7 +6,7 @@ from monitor.alert.text import duration, moment, number, odds
 from monitor.definitions.plan import MetricPlan
 from monitor.model.bucket import BucketLine
 from monitor.model.tick import Reason, State
-from monitor.model.time import MINUTE, from_rfc3339
+from monitor.model.time import MINUTE, from_rfc3339, to_rfc3339
 from monitor.report.explanation import (
     BEFORE,
     Alert,
@@ -76,7 +76,7 @@ def explain_alert(
         why=(*why, *restated(rows), *_without(plan, rows)),
         alert=alert,
         judging=facts,
-        marks=tuple(_marks(alert, at_us, asked)),
+        marks=tuple(_marks(alert, at_us)),
         peak=highest,
         unit_name=plan.unit_name if plan is not None else None,
         owner=alert["owner"],
@@ -200,7 +200,7 @@ def _without(plan: MetricPlan | None, rows: Sequence[BucketLine]) -> list[str]:
     return told
 
 
-def _marks(alert: Alert, at_us: int | None, asked: str) -> list[Mark]:
+def _marks(alert: Alert, at_us: int | None) -> list[Mark]:
     marks = [
         Mark(name="start", at=alert["started_at"]),
         Mark(name="pending" if alert["state"] == "pending" else "found", at=alert["detected_at"]),
@@ -208,5 +208,5 @@ def _marks(alert: Alert, at_us: int | None, asked: str) -> list[Mark]:
     if alert["resolved_at"] is not None:
         marks.append(Mark(name="resolved", at=alert["resolved_at"]))
     if at_us is not None:
-        marks.append(Mark(name="asked", at=asked.rpartition("@")[2]))
+        marks.append(Mark(name="asked", at=to_rfc3339(at_us)))
     return marks
