@@ -13,7 +13,7 @@ import click
 from monitor.definitions.mistake import did_you_mean
 from monitor.errors import MonitorError
 
-VERBS = ("init", "check", "schema", "replay", "run", "dashboards")
+VERBS = ("init", "check", "schema", "demo", "replay", "backfill", "run", "explain", "dashboards")
 """Every verb, in the order of `--help`; the file is `monitor/cli/VERB.py`."""
 
 _INTERRUPTED = 130
