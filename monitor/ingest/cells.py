@@ -17,7 +17,7 @@ from monitor.ingest.combos import Combos, Numbers, probe
 from monitor.ingest.envelope import Wire
 from monitor.ingest.fields import number_text
 from monitor.ingest.folding import Folding
-from monitor.ingest.observations import Add, Observations, Observed, unit_of
+from monitor.ingest.observations import Add, Observations, Observed, finder
 from monitor.ingest.shape import Shape
 from monitor.ingest.slots import Lateness
 from monitor.ingest.units import Units
@@ -100,7 +100,7 @@ class EventCells:
         calendars = (
             number
             for holds, selector, numbers in used
-            if holds and (selector.unit is None or unit_of(event, selector.unit) is not None)
+            if holds and (selector.unit is None or finder(selector.unit)(event) is not None)
             for number in numbers
         )
         return max((standing[number] for number in calendars), default=Lateness.ON_TIME)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Final
 
 import numpy as np
@@ -21,9 +22,13 @@ ACTOR: Final = "actor"
 """The unit that is no dimension."""
 
 
-def unit_of(event: Wire | Event, unit: str) -> Unit | None:
-    """The actor of an event, or its value of a dimension; None where it is absent."""
-    return event.actor if unit == ACTOR else (event.dimensions or {}).get(unit)
+def finder(unit: str) -> Callable[[Wire | Event], Unit | None]:
+    """What finds the actor of an event, or its value of a dimension; None where it is absent.
+
+    >>> finder("city")(Wire(name="order", time=0, dimensions={"city": "Ulm"}))
+    'Ulm'
+    """
+    return attrgetter(ACTOR) if unit == ACTOR else lambda event: (event.dimensions or {}).get(unit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,13 +120,14 @@ class Observations:
     def _observing_units(self, add: Add) -> Add:
         known = self._numbers
         columns = [
-            (unit, cells.append, numbers.append) for unit, (cells, numbers) in self._units.items()
+            (finder(unit), cells.append, numbers.append)
+            for unit, (cells, numbers) in self._units.items()
         ]
 
         def observe(slot: int, event: Wire | Event) -> int:
             cell = add(slot, event)
-            for unit, add_cell, add_number in columns:
-                found = unit_of(event, unit)
+            for find, add_cell, add_number in columns:
+                found = find(event)
                 if found is not None:
                     add_cell(cell)
                     add_number(known.setdefault(found, len(known)))

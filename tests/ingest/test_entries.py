@@ -326,6 +326,7 @@ def test_units_do_not_make_cells_but_bring_a_flush_nearer() -> None:
     assert of_one + 400 // 4 < ingest.cells < 400
     (deltas,) = ingest.flush().frames[0].deltas
     assert deltas.bucket.size == 1
+    assert ingest.cells == 0
 
 
 def test_values_of_quantiles_bring_a_flush_nearer() -> None:
