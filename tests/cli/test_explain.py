@@ -248,12 +248,15 @@ async def test_a_service_and_its_state_file_say_the_same(
     running = await serve(
         create_app(state, plan, clock=lambda: T0, registry=CollectorRegistry()), "127.0.0.1", 0
     )
+    capfd.readouterr()  # the server's own log
     told = []
-    for where in (running.url, str(state)):
-        words = ["explain", "a1a1", "--config", str(config), "--from", where, "--json"]
-        assert await asyncio.to_thread(execute, words) == 0
-        told.append(json.loads(capfd.readouterr().out))
-    await running.stop()
+    try:
+        for where in (running.url, str(state)):
+            words = ["explain", "a1a1", "--config", str(config), "--from", where, "--json"]
+            assert await asyncio.to_thread(execute, words) == 0
+            told.append(json.loads(capfd.readouterr().out))
+    finally:
+        await running.stop()
     assert told[0] == told[1]
     assert told[0]["alert"]["alert_id"] == "a1a1a1a1"
     assert len(told[0]["buckets"]) == 20
