@@ -40,6 +40,11 @@ class Machine:
         return [Lane(c, by_calendar[c], self.plan, states.get(c)) for c in order]
 
     @property
+    def lanes(self) -> tuple[Lane, ...]:
+        """What is kept of each calendar's metrics, to be looked at."""
+        return tuple(self._lanes)
+
+    @property
     def watermark_us(self) -> int:
         """Event time up to which every source has spoken."""
         return self._sources.watermark_us
