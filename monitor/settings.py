@@ -173,6 +173,8 @@ class SyntheticSource(Group):
 
     seed: int = 7
     """The same seed gives the same events."""
+    volume: Annotated[float, Field(gt=0, le=100)] = 1.0
+    """Multiplies all traffic; 1 is about 1,250 events a minute."""
 
 
 class Fields(Group):

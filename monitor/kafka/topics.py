@@ -102,7 +102,7 @@ class Topics:
                     "correct journal.kafka or ask for the right to create topics"
                 )
                 raise ConfigError(message)
-        await _until_known(admin, {self.name(stream) for stream in streams})
+        await until_known(admin, {self.name(stream) for stream in streams})
 
     async def _verify(self, admin: AIOKafkaAdminClient) -> None:
         names = [self.name(stream) for stream in STREAMS]
@@ -142,7 +142,7 @@ async def _policies(admin: AIOKafkaAdminClient, names: Iterable[str]) -> dict[st
     return found
 
 
-async def _until_known(admin: AIOKafkaAdminClient, names: set[str]) -> None:
+async def until_known(admin: AIOKafkaAdminClient, names: set[str]) -> None:
     """Wait until the broker lists new topics with leaders; it answers `create` before that."""
     for _ in range(_CREATED_TRIES):
         if names <= set(await admin.list_topics()):

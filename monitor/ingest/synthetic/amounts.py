@@ -10,7 +10,8 @@ from monitor.ingest.synthetic.market import Floats, Ints
 _AMOUNT: Final = (3.3, 0.7)  # of the logarithm
 _RICH: Final = 0.02
 """The share of orders with a heavy tail."""
-_TAIL: Final = 3.0
+_TAIL: Final = 3.5
+_MOST: Final = 900.0
 _DURATION: Final = (math.log(180.0), 0.6)
 SLOW: Final = 2.5
 """How much longer robots' requests take."""
@@ -21,11 +22,11 @@ _P: Final[Floats] = np.array([0.5 * math.erfc(-z / math.sqrt(2)) for z in _Z.tol
 
 
 def amounts(rng: np.random.Generator, size: int) -> Floats:
-    """Amounts of orders: log-normal, one in fifty times a Pareto factor of index 3."""
+    """Amounts of orders: log-normal, one in fifty times a Pareto factor, none above 900."""
     found = rng.lognormal(*_AMOUNT, size)
     rich = np.flatnonzero(rng.random(size) < _RICH)
     found[rich] *= 2 * (1 + rng.pareto(_TAIL, len(rich)))
-    return np.asarray(found)
+    return np.minimum(found, _MOST)
 
 
 def mean_amounts(rng: np.random.Generator, counts: Ints) -> Floats:

@@ -33,18 +33,18 @@ CLUSTER: Final = (1 - 1 / PHI) / (math.log(PHI) / PHI)
 """Events of a cluster, on average: 1.44."""
 
 EVENTS: Final = ("session", "view", "cart", "checkout", "order", "signup", "activate", "request")
-REQUESTS: Final = 500.0
-VISITS: Final = 120.0
+REQUESTS: Final = 800.0
+VISITS: Final = 150.0
 """Clusters of views; each is a visit that may go on to cart, checkout and order."""
 STEPS: Final = ("view", "cart", "checkout", "order")
-GOES_ON: Final = (1.0, 0.27, 0.62, 0.8)
+GOES_ON: Final = (1.0, 0.45, 0.7, 0.85)
 """The share of a step's visitors who take the next one; `APPETITE` scales that of the cart."""
 STEP_MINUTES: Final = (0.0, 4.0, 3.0, 2.0)
 """Minutes from the step before, on average."""
 SIGNUPS: Final = 0.5
 VISITORS: Final = 3.0
 """Sessions of people who never signed up."""
-ERROR_SHARE: Final = 0.015
+ERROR_SHARE: Final = 0.02
 
 _WEEK: Final[Floats] = np.array([0.99, 0.97, 0.97, 0.98, 1.0, 1.06, 1.03])  # Monday first
 _EPOCH_WEEKDAY: Final = 3  # 1970-01-01 was a Thursday

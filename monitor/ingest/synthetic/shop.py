@@ -31,7 +31,7 @@ class Shop:
         seed: the same seed, start, faults and volume give the same bytes.
         start_us: its first minute; cut to the whole minute.
         faults: what goes wrong.
-        volume: multiplies all traffic; 1 is about 800 single events a minute.
+        volume: multiplies all traffic; 1 is about 1,250 single events a minute.
         aggregated: mass events as lines with a `count`; sessions, signups and activations stay single.
     """
 
@@ -53,10 +53,8 @@ class Shop:
         self._rates = Rates(start_us=self.start_us, faults=faults, volume=volume)
         self._people = People(seed=seed, start_us=self.start_us, volume=volume)
         self._tracking = Tracking(faults)
-        moments = {moment for fault in faults for moment in (fault.started_us, fault.ended_us)}
-        self._boundaries: Ints = np.array(sorted(moments), dtype=np.int64)
         self._visits = lru_cache(maxsize=_BLOCKS)(self._draw_visits)
-        self._batches = lru_cache(maxsize=_BLOCKS)(self._draw_batches)
+        self._batches = lru_cache(maxsize=_BLOCKS + self._tracking.blocks_back)(self._draw_batches)
         self._minutes = lru_cache(maxsize=_BLOCKS)(self._cut)
 
     def minute(self, index: int) -> list[bytes]:
@@ -88,7 +86,7 @@ class Shop:
     def _draw_batches(self, number: int) -> list[Batch]:
         block = self._block(number)
         rng = generator(self._seed, "mass", number)
-        writer = Writer(block, generator(self._seed, "writing", number), self._boundaries)
+        writer = Writer(block, generator(self._seed, "writing", number))
         found = self._write_people(writer, block)
         found += write_robots(writer, rng, block, aggregated=self._aggregated)
         if self._aggregated:

@@ -26,12 +26,11 @@ class Tracking:
     def __init__(self, faults: Sequence[Fault]) -> None:
         self._faults = [fault for fault in faults if isinstance(fault, BrokenTracking)]
         delays = [fault.delay_us for fault in self._faults if fault.mode == "late"]
-        twice = [_AGAIN_US for fault in self._faults if fault.mode == "twice"]
-        self.blocks_back = -(-max(delays + twice, default=0) // (MINUTES * MINUTE))
+        self.blocks_back = 1 + -(-max(delays, default=0) // (MINUTES * MINUTE))
 
     def received(self, batch: Batch) -> tuple[Ints, Ints]:
         """When lines of a batch arrive, and which: a line may be named twice, or not at all."""
-        arrival_us, which = batch.at.time_us, np.arange(len(batch.lines))
+        arrival_us, which = batch.arrival_us, np.arange(len(batch.lines))
         for fault in self._faults:
             if fault.event != batch.event:
                 continue

@@ -13,9 +13,8 @@ from monitor.model.time import MINUTE, SECOND
 
 _SECONDS: Final = [f":{ms // 1000:02d}.{ms % 1000:03d}Z" for ms in range(60_000)]
 _MILLISECOND: Final = 1000
-_BACK_MINUTES: Final = 8
-"""Events of a block are at most so much older than its beginning."""
 _SOME_SECONDS: Final = (0.03, 4.0)  # share, mean
+_MOST_SECONDS: Final = 25.0
 _SOME_MINUTES: Final = (0.001, 1, 6)  # share, from, to
 _TWICE: Final = 0.0004
 
@@ -26,12 +25,14 @@ class Batch:
 
     Attributes:
         event: the name.
-        at: when each line arrives, and of what it is.
+        at: when and of what.
+        arrival_us: when each line arrives.
         lines: the JSON of each.
     """
 
     event: str
     at: Occasions
+    arrival_us: Ints
     lines: list[str]
 
 
@@ -54,18 +55,15 @@ class Writer:
     Args:
         block: the hour.
         rng: chance, for delays and repeats.
-        boundaries: beginnings and ends of faults: no delay carries an event over one of them.
     """
 
-    def __init__(self, block: Block, rng: np.random.Generator, boundaries: Ints) -> None:
-        self._block, self._rng, self._boundaries = block, rng, boundaries
+    def __init__(self, block: Block, rng: np.random.Generator) -> None:
+        self._rng = rng
         self._texts = block.dimensions()
         self._mark = f"{block.start_us // MINUTE:x}"
-        first = block.start_us - _BACK_MINUTES * MINUTE
-        count = (block.stop_us - first) // MINUTE
-        moments = (first + np.arange(count) * MINUTE).astype("datetime64[us]")
-        self._minutes = np.datetime_as_string(moments, unit="m").tolist()
-        self._first_us = first
+        minutes = block.minutes_us.astype("datetime64[us]")
+        self._minutes: list[str] = np.datetime_as_string(minutes, unit="m").tolist()
+        self._first_us = block.start_us
         self._ids = 0
 
     def single(
@@ -81,12 +79,12 @@ class Writer:
 
         Args:
             event: the name.
-            at: when they arrive, and of what they are.
+            at: when they happen, and of what they are.
             actors: who.
             more: JSON of further dimensions, beginning with a comma.
             measured: their values.
         """
-        times = self._times(self._delayed(at.time_us))
+        times = self._times(at.time_us)
         texts = self._segments(at)
         mark = f'{{"event_id":"{self._mark}.'
         head, middle = f'","name":"{event}","time":"', '","actor":"'
@@ -105,7 +103,7 @@ class Writer:
                     numbers, times, actors, texts, measured.values, strict=True
                 )
             ]
-        return self._repeated(Batch(event=event, at=at, lines=lines))
+        return self._sent(Batch(event=event, at=at, arrival_us=at.time_us, lines=lines))
 
     def summed(
         self,
@@ -130,7 +128,7 @@ class Writer:
                 f'{head}{time}{middle}{count},"dimensions":{{{text}{tail}{value}}}}}'
                 for time, count, text, value in zip(*columns, measured.values, strict=True)
             ]
-        return Batch(event=event, at=at, lines=lines)
+        return Batch(event=event, at=at, arrival_us=at.time_us, lines=lines)
 
     def _segments(self, at: Occasions) -> list[str]:
         texts = self._texts
@@ -142,35 +140,26 @@ class Writer:
         pairs = zip(minute.tolist(), (rest // _MILLISECOND).tolist(), strict=True)
         return [minutes[m] + seconds[s] for m, s in pairs]
 
-    def _delayed(self, arrival_us: Ints) -> Ints:
-        """The times of events that arrive then: most of them at once."""
-        rng, size = self._rng, len(arrival_us)
+    def _sent(self, batch: Batch) -> Batch:
+        """With small delays, and a few lines twice, some seconds later."""
+        rng, size = self._rng, len(batch.lines)
         delay = np.zeros(size)
         drawn = rng.random(size)
         share, mean = _SOME_SECONDS
         some = np.flatnonzero(drawn < share)
-        delay[some] = np.minimum(rng.exponential(mean, len(some)), 25.0) * SECOND
+        delay[some] = np.minimum(rng.exponential(mean, len(some)), _MOST_SECONDS) * SECOND
         few_share, least, most = _SOME_MINUTES
         few = np.flatnonzero(drawn > 1 - few_share)
         delay[few] = rng.uniform(least, most, len(few)) * MINUTE
-        found = arrival_us - delay.astype(np.int64)
-        if len(self._boundaries):
-            at = np.searchsorted(self._boundaries, arrival_us, side="right") - 1
-            passed = np.where(at >= 0, self._boundaries[np.maximum(at, 0)], found)
-            found = np.maximum(found, passed)
-        return found
-
-    def _repeated(self, batch: Batch) -> Batch:
-        """With a few lines twice, some seconds later, inside the block."""
-        rng, size = self._rng, len(batch.lines)
+        arrival_us = batch.at.time_us + delay.astype(np.int64)
         again = np.flatnonzero(rng.random(size) < _TWICE)
-        if not len(again):
-            return batch
-        at = batch.at.taken(np.append(np.arange(size), again))
-        later = at.time_us[size:] + rng.integers(SECOND, 20 * SECOND, len(again))
-        at.time_us[size:] = np.minimum(later, self._block.stop_us - _MILLISECOND)
-        lines = batch.lines + [batch.lines[index] for index in again.tolist()]
-        return Batch(event=batch.event, at=at, lines=lines)
+        later = arrival_us[again] + rng.integers(SECOND, 20 * SECOND, len(again))
+        return Batch(
+            event=batch.event,
+            at=batch.at.taken(np.append(np.arange(size), again)),
+            arrival_us=np.append(arrival_us, later),
+            lines=batch.lines + [batch.lines[index] for index in again.tolist()],
+        )
 
 
 def rounded(values: Floats, digits: int) -> list[float]:
