@@ -386,6 +386,24 @@ def test_a_value_counts_as_often_as_its_line_stands_for_events() -> None:
     ]
 
 
+def test_metrics_with_the_same_measure_have_the_same_entries() -> None:
+    metrics = [
+        metric_plan(name, quantile("order", "amount", where), uniques("order"), groupings=BY)
+        for name, where in (("a", ()), ("b", ()), ("paid", PAID))
+    ]
+    ingest = ingest_of(plan_of(*metrics))
+    ingest.add_many(
+        [
+            line("order", i, actor=f"u{i}", values={"amount": i}, dimensions={"plan": plan})
+            for i, plan in enumerate(("paid", "free", "paid"))
+        ]
+    )
+    a, b, paid = (listed(deltas.entries) for deltas in ingest.flush().frames[0].deltas)
+    assert a == b
+    assert [sum(place == of for _, place, *_ in a) for of in (0, 1)] == [3, 3]
+    assert [sum(place == of for _, place, *_ in paid) for of in (0, 1)] == [2, 3]
+
+
 def test_arrays_of_entries_have_the_types_that_frames_promise() -> None:
     ingest = ingest_of(PLAN)
     ingest.add_many(
