@@ -13,7 +13,7 @@ from monitor.alert.text import number
 from monitor.model.bucket import BucketLine
 from monitor.model.quantity import format_duration
 from monitor.model.tick import State
-from monitor.model.time import SECOND, from_rfc3339, to_rfc3339
+from monitor.model.time import DAY, SECOND, from_rfc3339, to_rfc3339
 from monitor.report.explanation import SUSPICION, Explanation, Mark
 from monitor.report.grid import (
     ASCII,
@@ -220,13 +220,22 @@ def _mark_lines(marks: Sequence[Mark], rows: Sequence[BucketLine], frame: _Frame
         edge = "start" if mark.name in ("start", "asked") else "end"
         index = next((i for i, r in enumerate(rows) if _passes(r, at_us, edge)), len(rows) - 1)
         x = column_of(rows, index, width)
-        label = f"{mark.name} {to_rfc3339(at_us)[11:16]}"
+        label = f"{mark.name} {_when(at_us, rows)}"
         fits_right = x + 2 + len(label) <= width
         text = f"{glyphs.mark} {label}" if fits_right else f"{label} {glyphs.mark}"
         first = x if fits_right else max(x + 1 - len(text), 0)
         _put(lines, first, text, width)
     for cells in lines:
         yield Text(" " * (frame.left + 2) + "".join(cells).rstrip(), style=_MARK_STYLE)
+
+
+def _when(at_us: int, rows: Sequence[BucketLine]) -> str:
+    """A time as short as the chart allows: the day only where it shows many or is cut into days."""
+    text = to_rfc3339(at_us)
+    if from_rfc3339(rows[0].end) - from_rfc3339(rows[0].start) >= DAY:
+        return text[5:10]
+    many = from_rfc3339(rows[-1].end) - from_rfc3339(rows[0].start) > DAY
+    return f"{text[5:10]} {text[11:16]}" if many else text[11:16]
 
 
 def _passes(row: BucketLine, at_us: int, edge: str) -> bool:

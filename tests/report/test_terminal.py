@@ -1,5 +1,6 @@
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,12 +9,13 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from monitor.model.bucket import BucketLine
+from monitor.model.time import HOUR, to_rfc3339
 from monitor.report.explanation import Explanation, Judging, Mark
 from monitor.report.grid import column_of, columns, dotted, scale_of
 from monitor.report.terminal import Chart
 from monitor.report.why_paged import explain_alert
 from tests.journal.examples import metric
-from tests.report.rows import alert, fall, row
+from tests.report.rows import T0, alert, fall, row
 
 LEFT = len(" 132 ┤")
 PLAN = metric("orders", unit_name="EUR")
@@ -54,6 +56,19 @@ def test_marks_stand_under_their_buckets() -> None:
     assert marks["start"].index("▲ start 10:10") == LEFT + 10
     assert marks["found"].index("▲ found 10:14") == LEFT + 13
     assert marks["resolved"].index("resolved 10:30 ▲") == LEFT + 29 - 15
+
+
+@pytest.mark.parametrize(
+    ("hours", "label"), [(1, "asked 11-22 18:00"), (24, "asked 12-23"), (0.1, "asked 13:12")]
+)
+def test_a_mark_says_its_day_where_the_chart_shows_several(hours: float, label: str) -> None:
+    width = round(hours * HOUR)
+    rows = [
+        row(0, start=to_rfc3339(T0 + i * width), end=to_rfc3339(T0 + (i + 1) * width))
+        for i in range(33)
+    ]
+    shown = replace(explanation(rows), marks=(Mark(name="asked", at=rows[-1].start),))
+    assert any(f"{label} ▲" in line for line in drawn(shown))
 
 
 @pytest.mark.parametrize("width", [8, 20, 40, 80, 140, 300])
