@@ -6,7 +6,6 @@ from itertools import groupby
 from operator import itemgetter
 
 from rich.console import Console, ConsoleOptions, RenderResult
-from rich.segment import Segment
 from rich.text import Text
 
 from monitor.alert.text import number
@@ -82,9 +81,8 @@ class Chart:
             *_evidence_lines(rows, evidence_scale, threshold, frame),
         ]
         for line in lines:
-            line.truncate(options.max_width)
-            yield from line.render(console)
-            yield Segment.line()
+            line.no_wrap, line.overflow = True, "crop"
+            yield line
 
 
 def _value_title(explanation: Explanation, glyphs: Glyphs) -> str:
