@@ -6,6 +6,9 @@ from typing import Any
 from monitor.alert.text import duration
 from monitor.model.time import SECOND
 
+_TENTH = 0.0995
+"""Shares from about a tenth on are told without a decimal."""
+
 _WORDS = {
     "already_alerting": "not told apart: an alert of that series or its whole was open already",
     "still_learning": "not judged: still learning then",
@@ -14,15 +17,20 @@ _WORDS = {
 }
 
 
-def shift_found(share: float | None) -> str:
-    """The smallest shift that is found.
+def shift_found(metric: Mapping[str, Any], horizon: str) -> str:
+    """The smallest shift of a metric that is found; a dash while it learns.
 
-    >>> shift_found(0.0634), shift_found(0.31), shift_found(None)
-    ('6.3 %', '31 %', 'none')
+    Args:
+        metric: an entry of `metrics` in `summary.json`.
+        horizon: `1h` or `1d`.
+
+    >>> shift_found({"learning": False, "minimum_detectable_shift": {"1h": 0.0634}}, "1h")
+    '6.3 %'
     """
+    share = metric["minimum_detectable_shift"][horizon]
     if share is None:
-        return "none"
-    return f"{100 * share:.{1 if share < 0.0995 else 0}f} %"  # noqa: PLR2004
+        return "-" if metric["learning"] else "none"
+    return f"{100 * share:.{1 if share < _TENTH else 0}f} %"
 
 
 def outcome_in_words(injection: Mapping[str, Any]) -> str:

@@ -109,10 +109,10 @@ def _facts(report: Report) -> list[str]:
 
 def _budget(budget: Budget, length_us: int) -> tuple[str, str, str]:
     """How much of a budget was used."""
-    allowed = budget.allowed * length_us / budget.per_us
+    allowed = number(budget.allowed * length_us / budget.per_us)
     more = (
-        f"fired; the budget of {number(budget.allowed)} false ones per {duration(budget.per_us)} "
-        f"allows {number(allowed)} false ones in this period"
+        f"fired, true or false; the budget allows {allowed} false ones in this period "
+        f"({number(budget.allowed)} per {duration(budget.per_us)})"
     )
     return f"{budget.severity}s", f"{budget.fired:,}", more
 
@@ -120,14 +120,14 @@ def _budget(budget: Budget, length_us: int) -> tuple[str, str, str]:
 def _metric(one: Mapping[str, Any]) -> str:
     until = _minute(one["learning_until"]) if one["learning_until"] else "\N{EN DASH}"
     state = '<span class="pill suspected">learning</span>' if one["learning"] else ""
-    found = one["minimum_detectable_shift"]
+    soon, later = (escape(shift_found(one, horizon)) for horizon in ("1h", "1d"))
     return (
         f'<tr><th scope="row">{_wrapped(one["metric"])} {state}</th>'
         f'<td data-label="buckets" class="num">{one["buckets"]:,}</td>'
         f'<td data-label="learning until">{escape(until)}</td>'
         f'<td data-label="alerts" class="num">{one["alerts"]:,}</td>'
-        f'<td data-label="shift found in 1 h" class="num">{escape(shift_found(found["1h"]))}</td>'
-        f'<td data-label="in 1 d" class="num">{escape(shift_found(found["1d"]))}</td></tr>'
+        f'<td data-label="shift found in 1 h" class="num">{soon}</td>'
+        f'<td data-label="in 1 d" class="num">{later}</td></tr>'
     )
 
 
@@ -136,7 +136,7 @@ def _injections(injections: Sequence[Mapping[str, Any]]) -> str:
         return ""
     rows = "".join(
         f'<tr><th scope="row">{escape(one["inject"])}</th>'
-        f"<td>{escape(outcome_in_words(one))}"
+        f'<td class="wide">{escape(outcome_in_words(one))}'
         f"{''.join(f'<small>{escape(note)}</small>' for note in one['notes'])}</td></tr>"
         for one in injections
     )

@@ -107,7 +107,9 @@ article table{margin:.5rem 0 0;font-size:.9rem}
 article th,article td{padding:.25rem .6rem}
 details{margin:.25rem 0}
 summary{cursor:pointer;color:var(--dim)}
-@media(max-width:44rem){tr{grid-template-columns:1fr 1fr}}
+@media(max-width:44rem){tr{grid-template-columns:1fr 1.5fr 1fr}
+article tr{grid-template-columns:repeat(4,1fr)}
+td.wide{grid-column:1/-1}}
 """
 )
 """Of the page of a replay."""

@@ -42,7 +42,6 @@ def metrics_table(summary: Mapping[str, Any]) -> Table:
     for name in ("buckets", "learning until", "alerts", "finds in 1 h", "finds in 1 d"):
         table.add_column(name, justify="right", no_wrap=True)
     for one in summary["metrics"]:
-        found = one["minimum_detectable_shift"]
         until = one["learning_until"]
         day = until[:16].replace("T", " ") if until else "-"
         table.add_row(
@@ -50,7 +49,7 @@ def metrics_table(summary: Mapping[str, Any]) -> Table:
             f"{one['buckets']:,}",
             f"[yellow]{day}, still[/]" if one["learning"] and until else day,
             f"{one['alerts']:,}",
-            *(f"{shift_found(found[name])}" for name in ("1h", "1d")),
+            *(shift_found(one, horizon) for horizon in ("1h", "1d")),
         )
     return table
 

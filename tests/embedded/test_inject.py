@@ -1,0 +1,70 @@
+"""What `--inject` takes, and what it refuses."""
+
+import pytest
+
+from monitor.definitions.plan import Form
+from monitor.embedded.inject import parse_injection
+from monitor.errors import ConfigError
+from monitor.model.time import MINUTE, to_rfc3339
+from tests.embedded.plans import metric_plan, plan_of
+
+ORDERS = metric_plan("orders", groupings=((), ("country",), ("country", "platform")))
+PLAN = plan_of(
+    ORDERS,
+    metric_plan("plain"),
+    metric_plan("users", form=Form.UNIQUES),
+    metric_plan("rate", derived_from=("orders", "plain")),
+    unserved=("funnel",),
+)
+
+
+def test_the_whole_of_a_metric() -> None:
+    found = parse_injection("orders:-20%@2026-10-24T14:05:30Z", PLAN)
+    assert (found.metric, found.dimension, found.value) == (ORDERS, None, None)
+    assert (found.shift, found.direction) == (-0.2, "down")
+    assert to_rfc3339(found.at_us) == "2026-10-24T14:05:30Z"
+    assert found.at_us - found.start_us == MINUTE // 2, "its bucket begins at the minute"
+
+
+@pytest.mark.parametrize("value", ["DE", "a:b", "x=y", "a,b", "me@home", " "])
+def test_a_segment_may_hold_any_sign(value: str) -> None:
+    found = parse_injection(f"orders,country={value}:+0.5@2026-10-24T16:05:00+02:00", PLAN)
+    assert (found.dimension, found.value, found.shift) == ("country", value, 0.5)
+    assert to_rfc3339(found.at_us) == "2026-10-24T14:05:00Z"
+
+
+def test_a_time_without_an_offset_is_utc() -> None:
+    found = parse_injection("orders:-20%@2026-10-24T14:05", PLAN)
+    assert to_rfc3339(found.at_us) == "2026-10-24T14:05:00Z"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is not METRIC"),
+        ("orders", "is not METRIC"),
+        ("orders:-20%", "is not METRIC"),
+        ("orders@2026-10-24T14:05:00Z", "is not METRIC"),
+        (":-20%@2026-10-24T14:05:00Z", "is not METRIC"),
+        ("orders,country:-20%@2026-10-24T14:05:00Z", "is not METRIC"),
+        ("orders,=DE:-20%@2026-10-24T14:05:00Z", "is not METRIC"),
+        ("ordres:-20%@2026-10-24T14:05:00Z", "no metric 'ordres'; did you mean 'orders'?"),
+        ("zzz:-20%@2026-10-24T14:05:00Z", "known are orders, plain, rate, users"),
+        ("funnel:-20%@2026-10-24T14:05:00Z", "not served yet"),
+        ("rate:-20%@2026-10-24T14:05:00Z", "derived; inject into 'orders' or 'plain'"),
+        ("orders,contry=DE:-20%@2026-10-24T14:05:00Z", "did you mean 'country'?"),
+        ("orders,zzz=DE:-20%@2026-10-24T14:05:00Z", "by country, platform"),
+        ("plain,country=DE:-20%@2026-10-24T14:05:00Z", "has no segments; leave"),
+        ("orders:lots@2026-10-24T14:05:00Z", "'lots' is not a share such as -20%"),
+        ("orders:nan@2026-10-24T14:05:00Z", "'nan' is not a share"),
+        ("orders:0%@2026-10-24T14:05:00Z", "changes nothing"),
+        ("orders:-120%@2026-10-24T14:05:00Z", "out of -100% to +10,000%"),
+        ("orders:+20000%@2026-10-24T14:05:00Z", "out of -100% to +10,000%"),
+        ("orders:-20%@noon", "'noon' is not a time such as"),
+    ],
+)
+def test_what_is_refused_names_the_option_the_value_and_the_remedy(text: str, message: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        parse_injection(text, PLAN)
+    assert str(refused.value).startswith(f"--inject {text}: ")
+    assert message in str(refused.value)
