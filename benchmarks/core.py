@@ -1,6 +1,6 @@
 """Speed of the core on one core: deltas merged, and buckets closed and judged, a second.
 
-    python benchmarks/core.py [--series 500] [--minutes 4000]
+    python benchmarks/core.py [--series 500] [--minutes 4000] [--sketches]
 
 Both are printed beside a plain numpy sum of the same deltas in the same run, so that a slow machine
 does not look like a slow program.
@@ -8,13 +8,15 @@ does not look like a slow program.
 
 import argparse
 import time
+from dataclasses import replace
 
 import numpy as np
 
 from monitor.core.machine import Machine
-from monitor.definitions.plan import Calendar, Law, Measure, MetricPlan, Plan
-from monitor.model.frame import Deltas, Frame, decode_frame, encode_frame
-from monitor.model.time import DAY, MINUTE, SECOND
+from monitor.definitions.plan import Calendar, Form, Law, Measure, MetricPlan, Plan
+from monitor.model.frame import Deltas, Entries, Frame, decode_frame, encode_frame
+from monitor.model.time import DAY, HOUR, MINUTE, SECOND
+from monitor.stats.histogram import bins
 
 START = 20_400 * DAY
 
@@ -110,14 +112,86 @@ def ticking(series: int, minutes: int) -> None:
     )
 
 
+def sketched(kind: str, window_us: int) -> MetricPlan:
+    """A metric of users or of a latency, in the form of the others."""
+    if kind == "uniques":
+        measures = (Measure(name="uniques", event="e", form=Form.UNIQUES, unit="actor"),)
+    else:
+        measures = (
+            Measure(name="quantile", event="e", value="ms", form=Form.QUANTILE, q=0.95),
+            Measure(name="count", event="e", needs="ms"),
+        )
+    law = Law.NEGATIVE_BINOMIAL if kind == "uniques" else Law.QUANTILE
+    plain = plan_of(1).metrics[0]
+    return replace(plain, name=kind, kind=kind, measures=measures, window_us=window_us, law=law)
+
+
+def entries_of(keys: list[np.ndarray]) -> Entries:
+    """Entries of one measure: the keys of each row, counted."""
+    found = [np.unique(k, return_counts=True) for k in keys]
+    row = np.repeat(np.arange(len(keys), dtype=np.int32), [len(k) for k, _ in found])
+    key, count = (np.concatenate([f[i] for f in found]) for i in (0, 1))
+    return Entries(row=row, measure=np.zeros(len(row), np.int16), key=key, count=count)
+
+
+def sketching(segments: int, users: int, values: int, minutes: int, window_us: int) -> None:
+    """Ticks of one metric of users and one of a quantile, each with so many segments."""
+    metrics = (sketched("quantile", window_us), sketched("uniques", window_us))
+    plan = replace(plan_of(segments + 1), metrics=metrics)
+    machine, chance = Machine(plan), np.random.default_rng(3)
+    people = chance.integers(0, 2**63 - 1, (segments, 20 * users))
+    groups = np.array([0] + [1] * segments, dtype=np.int16)
+    names = ["all", *(f"s{i:06d}" for i in range(segments))]
+    took = 0.0
+    for minute in range(minutes):
+        start, late = np.array([START + minute * MINUTE]), np.zeros(segments + 1, bool)
+        seen = [chance.choice(p, users, replace=False) for p in people]
+        timed = [bins(chance.lognormal(4, 0.7, values)) for _ in range(segments)]
+        of_rows = {
+            "uniques": ([np.concatenate(seen), *seen], 1),
+            "quantile": ([np.concatenate(timed), *timed], 2),
+        }
+        deltas = []
+        for name, (keys, width) in of_rows.items():
+            hi = np.zeros((segments + 1, width))
+            hi[:, width - 1] = [len(k) for k in keys] if width > 1 else 0
+            deltas.append(
+                Deltas(
+                    metric=name, formula="benchmark", groups=groups, segments=names, late=late,
+                    bucket=np.repeat(start, segments + 1), lo=np.zeros_like(hi), hi=hi,
+                    series=np.arange(segments + 1, dtype=np.int32), entries=entries_of(keys),
+                )
+            )  # fmt: skip
+        mark = int(start[0]) + MINUTE
+        data = Frame(
+            source=0, sources=1, start=minute, stop=minute + 1, watermark_us=mark, newest_us=mark,
+            activity=start, deltas=deltas,
+        )  # fmt: skip
+        began = time.perf_counter()
+        machine.apply(data)
+        took += time.perf_counter() - began
+    began = time.perf_counter()
+    size = len(machine.snapshot())
+    snapshot = time.perf_counter() - began
+    print(
+        f"sketches, {segments} segments, {users} users and {values:,} values each a minute, window "
+        f"{window_us // MINUTE} min: {1e3 * took / minutes:.1f} ms a tick; after {minutes} buckets "
+        f"snapshot {size / 1e6:.1f} MB in {snapshot:.2f} s, {size / minutes / 1e3:.1f} kB a bucket"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--series", type=int, nargs="*", default=[100, 500, 2000])
     parser.add_argument("--minutes", type=int, default=3000)
+    parser.add_argument("--sketches", action="store_true", help="measure uniques and quantiles too")
     args = parser.parse_args()
     for series in args.series:
         merging(series)
         ticking(series, args.minutes)
+    if args.sketches:
+        for window_us in (MINUTE, HOUR):
+            sketching(50, 100, 1000, 200, window_us)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import numpy as np
 from monitor.aggregate.buckets import OpenBuckets
 from monitor.aggregate.closed import ClosedBuckets
 from monitor.aggregate.late import LateEvents, Restatement
+from monitor.aggregate.rows import some_rows
 from monitor.aggregate.series import ALL, RETIRE_AFTER_US, Series
 from monitor.aggregate.sketches import Sketch, slots_of
 from monitor.aggregate.values import Values
@@ -90,6 +91,7 @@ class Panel:
         )
         self._late = LateEvents(calendar, self.series, self._values, self._closed)
         self._active: set[int] = set()
+        self._floor_us = NEVER  # what starts earlier belongs to a history, and is passed over
         self._next = FOREVER  # start of the next bucket to close; FOREVER before the first event
         self._begun = False
         self.gone = np.empty(0, np.int64) if state is None else self._load(state)
@@ -101,13 +103,33 @@ class Panel:
 
     def note_activity(self, base_starts: Ints) -> None:
         """Take in the base buckets in which any event arrived."""
-        if len(base_starts):
-            starts = np.unique(bucket_starts(self.calendar, base_starts)).tolist()
-            self._active.update(starts)
-            self._first_seen(starts[0])
+        starts = np.unique(bucket_starts(self.calendar, base_starts))
+        open_starts = starts[starts >= max(self._floor_us, self._next if self._begun else NEVER)]
+        if len(open_starts):
+            self._active.update(open_starts.tolist())
+            self._first_seen(int(open_starts[0]))
 
     def merge(self, deltas: Deltas) -> int:
-        """Add a metric's deltas; returns how many rows there were."""
+        """Add a metric's deltas; returns how many rows were taken."""
+        return sum(self._merge(part) for part in self._as_they_stand(deltas))
+
+    def _as_they_stand(self, deltas: Deltas) -> Iterator[Deltas]:
+        """The deltas without those before the floor; what is on time for a closed bucket is late.
+
+        That happens where a source is new: until it spoke, the others' watermarks closed buckets.
+        """
+        if self._floor_us > NEVER and (deltas.bucket < self._floor_us).any():
+            deltas = some_rows(deltas, deltas.bucket >= self._floor_us)
+        if not len(deltas.bucket):
+            return
+        closed = ~deltas.late & (deltas.bucket < self._next) if self._begun else None
+        if closed is not None and closed[0]:  # sorted: the first row is the oldest on time
+            yield some_rows(deltas, closed, late=True)
+            deltas = some_rows(deltas, ~closed)
+        if len(deltas.bucket):
+            yield deltas
+
+    def _merge(self, deltas: Deltas) -> int:
         index = self._index[deltas.metric]
         groups = deltas.groups.tolist()
         rows = self.series.rows(index, groups, deltas.segments)
@@ -288,6 +310,18 @@ class Panel:
         self.series.retire(stale[~stays])
         return stale[begun]
 
+    def end_history(self) -> None:
+        """Forget what has not closed; the next bucket to close is the first that anything comes for.
+
+        What starts before the last closed bucket's end belongs to the history: it is passed over.
+        """
+        if self._begun:
+            self._floor_us = self._next
+        self._open = OpenBuckets(self._values.measures, self._values.forms.of_units)
+        self._late = LateEvents(self.calendar, self.series, self._values, self._closed)
+        self._active.clear()
+        self._next, self._begun = FOREVER, False
+
     def _clear(self, rows: Ints) -> None:
         self._open.clear(rows)
         self._closed.clear(rows)
@@ -301,6 +335,7 @@ class Panel:
             "closed": self._closed.dump(),
             "late": self._late.dump(),
             "active": sorted(self._active),
+            "floor": self._floor_us,
             "next": self._next,
             "begun": self._begun,
             "folded": [[m, d, count] for (m, d), count in self.folded.items()],
@@ -312,6 +347,7 @@ class Panel:
         self._closed.load(state["closed"])
         self._late.load(state["late"])
         self._active = set(state["active"])
+        self._floor_us = state["floor"]
         self._next = state["next"]
         self._begun = state["begun"]
         self.folded.update({(m, d): count for m, d, count in state["folded"]})

@@ -1,11 +1,12 @@
 """Baseline and guard put together as the core does it, for tests: values in, decisions out."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from monitor.baseline import Baseline
-from monitor.guard import Guard
+from monitor.guard import Guard, band_edges
 from monitor.model.tick import LAWS, Decision, Expectation, Floats, Observation, Reason, Traits
 from monitor.model.time import DAY, FOREVER, HOUR, MINUTE
 
@@ -48,12 +49,11 @@ def make_expectation(size: int, **values: Any) -> Expectation:
         "ready": (True, bool),
         "learning_us": (0, np.int64),
     }
-    return Expectation(
-        **{
-            name: np.array(np.broadcast_to(values.get(name, default), size), dtype=kind)
-            for name, (default, kind) in fields.items()
-        }
-    )
+    arrays = {
+        name: np.array(np.broadcast_to(values.get(name, default), size), dtype=kind)
+        for name, (default, kind) in fields.items()
+    }
+    return Expectation(**arrays, tail=None)
 
 
 def observe(
@@ -101,6 +101,8 @@ class Flow:
     def step(self, seen: Observation) -> tuple[Expectation, Decision]:
         """One bucket through all stages."""
         expected = self.baseline.expect(seen.start_us, seen.end_us, self.traits)
+        if expected.tail is not None and seen.above is None:
+            seen = replace(seen, above=self.events_above(seen, expected))
         decision = self.guard.step(seen, expected, self.traits)
         parent = self.traits.parent
         child, above = parent >= 0, np.maximum(parent, 0)
@@ -115,6 +117,14 @@ class Flow:
             accepted=decision.closed & (decision.reason == Reason.NEW_NORMAL),
         )
         return expected, decision
+
+    def events_above(self, seen: Observation, expected: Expectation) -> Floats:
+        """How many events of quantiles lie above the edges, if their tails are exponential."""
+        with np.errstate(all="ignore"):
+            value = (seen.x / seen.n)[:, None]
+            share = self.traits.tail[:, None] ** (band_edges(expected, self.traits) / value)
+        counts: Floats = np.rint(seen.n[:, None] * np.minimum(share, 1.0))
+        return counts
 
     def run(
         self, k: int, x: Any, n: Any = None, observed: Any = True

@@ -9,10 +9,20 @@ import pytest
 from monitor.model import codec
 from monitor.model.tick import LAWS, Decision, Expectation, Floats, State, Traits
 from monitor.model.time import HOUR, MINUTE
-from tests.contracts.flow import COUNT, SHARE, Flow, draw_counts, make_traits, observe, season
+from tests.contracts.flow import (
+    COUNT,
+    QUANTILE,
+    SHARE,
+    Flow,
+    draw_counts,
+    make_traits,
+    observe,
+    season,
+)
 
 HALF = 30 * MINUTE
 READY = 48 * 18
+ROWS = 2 * len(LAWS)
 
 
 def take(traits: Traits, rows: Any) -> Traits:
@@ -21,7 +31,12 @@ def take(traits: Traits, rows: Any) -> Traits:
 
 
 def fields(value: Expectation | Decision) -> dict[str, Any]:
-    return {name: getattr(value, name) for name in value.__dataclass_fields__}
+    """The arrays by name, those of the tail among them."""
+    named = {name: getattr(value, name) for name in value.__dataclass_fields__}
+    tail = named.pop("tail", None)
+    if tail is not None:
+        named |= {f"tail_{name}": getattr(tail, name) for name in tail.__dataclass_fields__}
+    return named
 
 
 def assert_same(one: Expectation | Decision, other: Expectation | Decision) -> None:
@@ -33,10 +48,12 @@ def assert_same(one: Expectation | Decision, other: Expectation | Decision) -> N
 def mixed_panel() -> Traits:
     """Two rows of each law; the second of each pair is the segment of the first."""
     law = np.repeat(np.arange(len(LAWS)), 2)
-    parent = np.where(np.arange(8) % 2 == 1, np.arange(8) - 1, -1)
-    shares = make_traits(8, SHARE, parent=parent)
+    parent = np.where(np.arange(ROWS) % 2 == 1, np.arange(ROWS) - 1, -1)
+    shares = make_traits(ROWS, SHARE, parent=parent)
     named = {name: getattr(shares, name) for name in shares.__dataclass_fields__}
-    return Traits(**{**named, "law": law.astype(np.int8), "total": (law == 0) | (law == 2)})
+    tail = np.where(law == LAWS.index(QUANTILE), 0.05, np.nan)
+    total = (law == 0) | (law == 2)
+    return Traits(**{**named, "law": law.astype(np.int8), "total": total, "tail": tail})
 
 
 def mixed_stream(
@@ -47,17 +64,17 @@ def mixed_stream(
     xs, ns, seen = [], [], []
     for k in range(ticks):
         factor = (0.6 if fault <= k < fault + 20 else 1.0) * season(k, width)
-        n = rng.poisson(400, 8).astype(float)
-        x = np.empty(8)
+        n = rng.poisson(400, ROWS).astype(float)
+        x = np.empty(ROWS)
         x[:2] = rng.negative_binomial(400 * factor, 0.5, 2)
         x[2:4] = rng.binomial(n[2:4].astype(int), 0.2 * factor)
         x[4:6] = n[4:6] * 30 * factor * (1 + 0.02 * rng.standard_normal(2))
-        x[6:] = n[6:] * 30 * factor * (1 + 0.02 * rng.standard_normal(2))
-        observed = np.ones(8, dtype=bool)
+        x[6:] = n[6:] * 30 * factor * (1 + 0.02 * rng.standard_normal(4))
+        observed = np.ones(ROWS, dtype=bool)
         if fault + 60 <= k < fault + 70:
             observed[2:4] = False
         xs.append(np.where(observed, x, 0.0))
-        ns.append(np.where(observed, np.where(np.arange(8) < 2, x, n), 0.0))
+        ns.append(np.where(observed, np.where(np.arange(ROWS) < 2, x, n), 0.0))
         seen.append(observed)
     return xs, ns, seen
 
@@ -168,11 +185,11 @@ def test_both_values_of_a_trait_change_something(
 def test_a_row_is_decided_alike_whatever_stands_beside_it() -> None:
     """Another order, other neighbours, alone: bit for bit the same expectation and decision."""
     traits = mixed_panel()
-    everything = np.arange(8)
+    everything = np.arange(ROWS)
     whole = run_mixed(everything, traits)
     assert any(d.opened.any() for _, d in whole)
     assert any((d.state == State.NO_DATA).any() for _, d in whole)
-    order = np.array([6, 7, 2, 3, 4, 5, 0, 1])
+    order = np.array([6, 7, 2, 3, 8, 9, 4, 5, 0, 1])
     place = np.argsort(order)
     moved = take(traits, order)
     child = moved.parent >= 0
@@ -181,22 +198,22 @@ def test_a_row_is_decided_alike_whatever_stands_beside_it() -> None:
         for mine, its in ((whole[k][0], expected), (whole[k][1], decision)):
             for name, array in fields(mine).items():
                 assert array[order].tobytes() == fields(its)[name].tobytes(), (k, name)
-    for row in (0, 2):
+    for row in (0, 2, 8):
         single = run_mixed(np.array([row]), take(traits, [row]))
         for k, (expected, decision) in enumerate(single):
             for mine, its in ((whole[k][0], expected), (whole[k][1], decision)):
-                for name, array in fields(mine).items():
-                    assert array[[row]].tobytes() == fields(its)[name].tobytes(), (k, row, name)
+                for name, array in fields(its).items():
+                    assert array.tobytes() == fields(mine)[name][[row]].tobytes(), (k, row, name)
 
 
 def test_many_copies_of_a_row_are_decided_alike() -> None:
     """Vector instructions treat the last few of many rows in another way: it must not show."""
     traits = mixed_panel()
-    rows = np.tile([0, 2, 4, 6], 37)
+    rows = np.tile([0, 2, 4, 6, 8], 37)
     copies = take(traits, rows)
     for expected, decision in run_mixed(rows, copies):
         for array in (*fields(expected).values(), *fields(decision).values()):
-            blocks = array.reshape(37, 4)
+            blocks = array.reshape(37, len(LAWS))
             assert all(block.tobytes() == blocks[0].tobytes() for block in blocks)
 
 

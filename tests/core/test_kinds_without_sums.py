@@ -111,29 +111,21 @@ class Oracle:
         users = len({e.actor for e in self.sessions if e.actor is not None})
         requests = sum(e.count for e in self.requests)
         spent = math.fsum(ms * count for ms, count in timed)
-        match metric:
-            case "users":
-                return users
-            case "plans":
-                return len({"pro" for e in self.sessions if e.ms is not None})
-            case "p90":
-                return quantile(timed, 0.9)
-            case "median":
-                return quantile(timed, 0.5)
-            case "requests":
-                return requests
-            case "spent":
-                return spent
-            case "per_user":
-                return requests / users if users else None
-            case "idle":
-                return 2 * users - requests
-            case "spread":
-                p90 = self.read("p90")
-                return p90 * requests / spent if p90 is not None and spent else None
-            case _:
-                ok = users and requests != users
-                return (requests / users + 1) * spent / (requests - users) if ok else None
+        p90 = quantile(timed, 0.9)
+        nested = users and requests != users
+        every: dict[str, float | None] = {
+            "users": users,
+            "plans": len({"pro" for e in self.sessions if e.ms is not None}),
+            "p90": p90,
+            "median": quantile(timed, 0.5),
+            "requests": requests,
+            "spent": spent,
+            "per_user": requests / users if users else None,
+            "idle": 2 * users - requests,
+            "spread": p90 * requests / spent if p90 is not None and spent else None,
+            "nested": (requests / users + 1) * spent / (requests - users) if nested else None,
+        }
+        return every[metric]
 
 
 WINDOWS = {"users": 5, "p90": 5, "requests": 5, "per_user": 5, "spread": 3}
