@@ -12,12 +12,11 @@ PURE := model stats definitions ingest aggregate baseline guard diagnose alert c
 PURE_FILES := $(subst $(empty) $(empty),$(comma),$(PURE:%=monitor/%/*))
 
 .NOTPARALLEL:
-# From nothing to an alert, without a broker: three weeks of a small shop, replayed.
-try: .venv
-	$(BIN)/python examples/shop_history.py var/shop.ndjson.gz
-	$(BIN)/monitor replay var/shop.ndjson.gz --out var/replay
+# From nothing to an incident found, understood and resolved, without a broker. Ctrl-C ends it.
+demo: .venv
+	$(BIN)/monitor demo $(DEMO)
 
-.PHONY: try check lint format types layers test coverage lock dashboards clean
+.PHONY: demo check lint format types layers test coverage lock dashboards clean
 
 check: lint types layers test coverage
 

@@ -38,10 +38,14 @@ def command(files: tuple[str, ...], config: Path, as_json: bool) -> None:
     require_served(plan, config)
     inputs = open_files(files)
     began = perf_counter()
-    if configuration.settings.source.kafka is None:
-        result = _into_file(configuration, plan, inputs)
-    else:
-        result = asyncio.run(_into_topics(configuration, plan, inputs))
+    try:
+        if configuration.settings.source.kafka is None:
+            result = _into_file(configuration, plan, inputs)
+        else:
+            result = asyncio.run(_into_topics(configuration, plan, inputs))
+    finally:
+        for file in inputs:
+            file.close()
     result["seconds"] = round(perf_counter() - began, 3)
     for file in inputs:
         for warning in file.warnings:

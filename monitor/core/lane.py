@@ -104,6 +104,14 @@ class Lane:
             out.append(self._closed_bucket(tick, expectation, None))
         return out
 
+    def end_history(self) -> list[Effect]:
+        """Close what is open, without recovery, and keep only what was learnt."""
+        late = self.restate()
+        ended = self.incidents.drop(self.incidents.rows(), None, Reason.HISTORY_ENDED)
+        self.guard.clear(np.arange(self.guard.size))
+        self.panel.end_history()
+        return [*late, *ended]
+
     def _update_incidents(self, judged: Judged) -> list[Change]:
         rows = self.incidents.rows_of_interest(judged.decision)
         if not rows:
@@ -248,10 +256,10 @@ class Lane:
         self.changes = self.incidents.drop(
             self.panel.gone.tolist(), None, Reason.DEFINITION_CHANGED
         )
+        self._grow()  # first: the panel may hold rows of buckets that were not judged yet
         if len(self.panel.gone):
             self.baseline.clear(self.panel.gone)
             self.guard.clear(self.panel.gone)
-        self._grow()
 
 
 def _rounded(figures: dict[str, float | None]) -> dict[str, float | None]:

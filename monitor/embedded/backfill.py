@@ -14,11 +14,8 @@ from monitor.embedded.feeds import FilesFeed
 from monitor.ingest.envelope import Fields
 from monitor.ingest.files import LineFile
 from monitor.journal.records import WHOLE
-from monitor.model.time import DAY, SECOND, to_rfc3339
+from monitor.model.time import SECOND, to_rfc3339
 from monitor.telemetry import Counters
-
-KEPT_US = 35 * DAY
-"""Older buckets are learnt from, but not kept: the journal would remove them at once."""
 
 
 class Backfill:
@@ -52,7 +49,6 @@ class Backfill:
             sources=[file.name for file in files],
             clock=clock,
             counters=Counters(CollectorRegistry()),
-            keep_from_us=clock() - KEPT_US,
         )
         self._ready_us: dict[str, int] = {}
         self._end_us: int | None = None

@@ -42,6 +42,9 @@ class FilesFeed:
     def __init__(self, engine: Engine, files: Sequence[LineFile]) -> None:
         self._engine = engine
         self._files = {f.name: f for f in files if not engine.state(f.name).ended}
+        for file in files:
+            if file.name not in self._files:
+                file.close()
         self._readers = {name: self._rest(file) for name, file in self._files.items()}
 
     def _rest(self, file: LineFile) -> Iterator[list[bytes]]:
@@ -52,6 +55,11 @@ class FilesFeed:
             left = max(0, left - len(lines))
             if fresh:
                 yield fresh
+
+    def close(self) -> None:
+        """Release what was not read to its end."""
+        for file in self._files.values():
+            file.close()
 
     def step(self) -> list[Effect] | None:
         """Read a chunk of one file."""

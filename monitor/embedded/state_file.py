@@ -49,13 +49,11 @@ class StoreKeeper:
 
     def save(self, states: Mapping[int, bytes], sources: Mapping[str, SourceState]) -> None:
         """Keep the states and where the sources stand."""
-        snapshots: dict[int | str, bytes] = {_SOURCES: msgspec.json.encode(sources)}
-        for shard, state in states.items():
-            snapshots[shard] = state
+        shards: dict[int | str, bytes] = {shard: state for shard, state in states.items()}  # noqa: C416
         self.store.commit(
             [],
             positions={name: state.position for name, state in sources.items()},
-            snapshots=snapshots,
+            snapshots={**shards, _SOURCES: msgspec.json.encode(sources)},
         )
 
 

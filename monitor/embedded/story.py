@@ -1,4 +1,4 @@
-"""What happens in the demo: three weeks of a shop, the last hours of them in compressed time.
+"""What happens in the demo: weeks of a shop, the last hours of them in compressed time.
 
 The shop's time ends at the wall clock: in its last hours Germany's orders fall for a while, and later a
 new version breaks requests on android until it is rolled back.
@@ -10,7 +10,7 @@ from monitor.clock import Clock
 from monitor.ingest.synthetic import Fault, Shop, parse_fault
 from monitor.model.time import DAY, HOUR, MINUTE, SECOND, to_rfc3339
 
-HISTORY_US = 21 * DAY
+HISTORY_US = 19 * DAY
 """Learnt from before anything happens; a metric is judged from its 18th day on."""
 COMPRESSED_US = 6 * HOUR
 """The last part of it, in which things happen."""
@@ -18,7 +18,7 @@ COMPRESSED_SECONDS = 40.0
 """How long that takes."""
 
 _INCIDENT = ("incident:order,country=DE:-55%", -5 * HOUR, 80)
-_RELEASE = ("bad_release:android,version=8.3.0:x4", -150 * MINUTE, 50)
+_RELEASE = ("bad_release:android,version=9.0.0,errors=4", -150 * MINUTE, 50)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
