@@ -1,6 +1,7 @@
 """`monitor replay`: own history through the same pipeline, to files."""
 
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -91,6 +92,7 @@ def command(
     )
     began = perf_counter()
     with (
+        _closing(inputs),
         nullcontext() if report is None else WholeFile(report, "--report") as page,
         outputs,
         _Watch(inputs) as watch,
@@ -116,6 +118,16 @@ def command(
         print_json(summary)
     else:
         _print(run, summary, out, report)
+
+
+@contextmanager
+def _closing(inputs: list[LineFile]) -> Iterator[None]:
+    """Closes what was opened, however it ends."""
+    try:
+        yield
+    finally:
+        for file in inputs:
+            file.close()
 
 
 def _budgets(budget: AlertBudget, run: Replay) -> list[Budget]:
