@@ -114,6 +114,7 @@ def ticking(series: int, minutes: int) -> None:
 
 def sketched(kind: str, window_us: int) -> MetricPlan:
     """A metric of users or of a latency, in the form of the others."""
+    measures: tuple[Measure, ...]
     if kind == "uniques":
         measures = (Measure(name="uniques", event="e", form=Form.UNIQUES, unit="actor"),)
     else:

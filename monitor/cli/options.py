@@ -46,7 +46,8 @@ def require_served(plan: Plan, config: Path) -> None:
     """
     if not plan.metrics:
         message = (
-            f"{config}: no metric of a kind that is served (count, sum, mean, ratio): "
+            f"{config}: no metric of a kind that is served "
+            "(count, sum, mean, ratio, uniques, quantile, derived): "
             "add one, see `monitor init`"
         )
         raise ConfigError(message)

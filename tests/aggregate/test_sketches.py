@@ -41,7 +41,8 @@ entries = st.lists(
 
 def of_units(slots: Ints) -> Bools:
     """Measure 0 holds units, measure 1 a histogram."""
-    return measure_of(slots) == 0
+    units: Bools = measure_of(slots) == 0
+    return units
 
 
 def raw(items: Sequence[Entry]) -> Sketch:

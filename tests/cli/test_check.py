@@ -15,7 +15,8 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "metrics" / "a.yaml").write_text(
         "metrics:\n"
         "  - {name: orders, kind: count, of: {event: order}, segments: [country, [a, b]]}\n"
-        "  - {name: users, kind: uniques, of: {event: session}, detect: {weight: 3}}\n"
+        "  - {name: users, kind: conversion, start: {event: a}, finish: {event: b}, within: 1h,"
+        " detect: {weight: 3}}\n"
     )
     return tmp_path
 
@@ -77,7 +78,7 @@ def test_json_of_a_right_configuration(
         "errors": [],
         "warnings": [],
         "alert_budget": {"pages": 2.0, "per_seconds": 2_592_000.0},
-        "kinds": {"count": 1, "uniques": 1},
+        "kinds": {"conversion": 1, "count": 1},
         "not_served": ["users"],
         "series_at_most": 552,
         "metrics": [
@@ -111,7 +112,7 @@ def test_json_of_a_right_configuration(
             },
             {
                 "name": "users",
-                "kind": "uniques",
+                "kind": "conversion",
                 "served": False,
                 "status": "active",
                 "severity": "page",
@@ -134,4 +135,4 @@ def test_the_table(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     execute(["check", "--config", str(folder)])
     lines = [line.split() for line in capfd.readouterr().out.splitlines()]
     assert ["orders", "count", "1m", "country", "552", "page", "240", "d", "362", "y"] in lines
-    assert ["users", "uniques", "*", "1m", "-", "1", "page", "40", "d", "-"] in lines
+    assert ["users", "conversion", "*", "1m", "-", "1", "page", "40", "d", "-"] in lines

@@ -24,8 +24,10 @@ metrics:
   - {name: orders, kind: count, of: {event: order}, segments: [country], window: 5m}
   - {name: value, kind: mean, of: {event: order, value: amount}}
   - name: not_yet
-    kind: uniques
-    of: {event: order}
+    kind: conversion
+    start: {event: order}
+    finish: {event: payment}
+    within: 30m
 """
 
 
@@ -201,7 +203,10 @@ def test_kinds_that_are_not_served_are_named(
 def test_a_configuration_without_a_served_metric_is_refused(
     config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    only = "metrics: [{name: people, kind: uniques, of: {event: order}}]\n"
+    only = (
+        "metrics: [{name: payers, kind: conversion, start: {event: order},"
+        " finish: {event: payment}, within: 30m}]\n"
+    )
     (config / "metrics" / "shop.yaml").write_text(only)
     file = write(tmp_path / "e.ndjson", LINES)
     assert (

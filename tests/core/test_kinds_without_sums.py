@@ -95,7 +95,7 @@ class Oracle:
 
     def holds(self, metric: str) -> bool:
         """Whether anything of what it measures came, in time or late."""
-        parts = {
+        parts: dict[str, list[Any]] = {
             "users": [e.actor for e in self.sessions],
             "plans": [e.ms for e in self.sessions],
             "requests": self.requests,

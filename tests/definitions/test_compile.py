@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from monitor.definitions import Configuration, compile_plan
-from monitor.definitions.plan import Law, Measure, MetricPlan
+from monitor.definitions.plan import Form, Law, Measure, MetricPlan, Reading, Role
 from monitor.model.time import DAY, HOUR, MINUTE
 
 Loader = Callable[..., Configuration]
@@ -40,6 +40,53 @@ class TestMeasures:
             Measure(name="denominator", event="b"),
         )
 
+    def test_uniques(self, loaded: Loader) -> None:
+        plan = compiled(loaded, "kind: uniques, of: {event: a, where: {b: x}}, unit: account")
+        assert plan.measures == (
+            Measure(
+                name="uniques",
+                event="a",
+                where=(("b", "in", ("x",)),),
+                form=Form.UNIQUES,
+                unit="account",
+            ),
+        )
+        assert plan.readings == (Reading(metric="m", role=Role.TOTAL, x=0, n=0),)
+        assert plan.is_total
+
+    def test_quantile(self, loaded: Loader) -> None:
+        plan = compiled(loaded, "kind: quantile, of: {event: a, value: ms}, q: 0.9")
+        assert plan.measures == (
+            Measure(name="quantile", event="a", value="ms", form=Form.QUANTILE, q=0.9),
+            Measure(name="count", event="a", needs="ms"),
+        )
+        assert plan.readings == (Reading(metric="m", role=Role.LEVEL, x=0, n=1),)
+        other = compiled(loaded, "kind: quantile, of: {event: a, value: ms}, q: 0.5")
+        assert other.formula != plan.formula
+
+    def test_derived_carries_the_measures_of_its_inputs_written_out(self, loaded: Loader) -> None:
+        metrics = """
+metrics:
+  - {name: n, kind: count, of: {event: a}}
+  - {name: p, kind: quantile, of: {event: a, value: ms}, q: 0.9}
+  - {name: inner, kind: derived, formula: p / n}
+  - {name: outer, kind: derived, formula: 2 * inner + n}
+  - {name: c, kind: conversion, start: {event: a}, finish: {event: b}, within: 1h}
+  - {name: no, kind: derived, formula: inner / c}
+"""
+        plan = compile_plan(loaded(metrics))
+        assert plan.unserved == ("c", "no")
+        outer = next(m for m in plan.metrics if m.name == "outer")
+        assert [m.name for m in outer.measures] == ["n.count", "p.quantile", "p.count"]
+        assert outer.readings == (
+            Reading(metric="n", role=Role.TOTAL, x=0, n=0),
+            Reading(metric="p", role=Role.LEVEL, x=1, n=2),
+        )
+        assert outer.tree == ("+", ("*", 2.0, ("/", "p", "n")), "n")
+        inner = next(m for m in plan.metrics if m.name == "inner")
+        assert inner.formula != outer.formula
+        assert not outer.is_total
+
     def test_conditions_are_in_one_form(self, loaded: Loader) -> None:
         where = "{z: {prefix: p, not: [b, a]}, a: {lt: 9, gte: 2}, b: [true, 3]}"
         plan = compiled(loaded, f"kind: count, of: {{event: e, where: {where}}}")
@@ -57,6 +104,8 @@ class TestLaw:
         ("metric", "law"),
         [
             ("kind: count, of: {event: a}", Law.NEGATIVE_BINOMIAL),
+            ("kind: uniques, of: {event: a}", Law.NEGATIVE_BINOMIAL),
+            ("kind: quantile, of: {event: a, value: v}, q: 0.5", Law.QUANTILE),
             ("kind: sum, of: {event: a, value: v}", Law.NORMAL_SUM),
             ("kind: mean, of: {event: a, value: v}", Law.NORMAL_MEAN),
         ],
@@ -171,7 +220,14 @@ metrics:
         two = """
 metrics:
   - {name: a, kind: count, of: {event: a}}
-  - {name: b, kind: uniques, of: {event: a}, status: deprecated, successor: a, detect: {weight: 3}}
+  - name: b
+    kind: conversion
+    start: {event: a}
+    finish: {event: b}
+    within: 1h
+    status: deprecated
+    successor: a
+    detect: {weight: 3}
 """
         plan = compile_plan(loaded(two))
         assert plan.unserved == ("b",)
