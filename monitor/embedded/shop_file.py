@@ -2,7 +2,7 @@
 
 import gzip
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Final, cast
 
@@ -60,7 +60,8 @@ def write(
         raise StateError(message) from error
     finally:
         for partial in parts.values():
-            partial.unlink(missing_ok=True)
+            with suppress(OSError):
+                partial.unlink()
     return written
 
 

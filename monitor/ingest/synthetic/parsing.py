@@ -24,7 +24,7 @@ from monitor.ingest.synthetic.faults import (
 )
 from monitor.ingest.synthetic.market import COUNTRIES, EVENTS, PLATFORMS
 from monitor.model.quantity import parse_duration, parse_share
-from monitor.model.time import DAY, MINUTE, from_datetime
+from monitor.model.time import DAY, MINUTE, SECOND, from_datetime
 
 _FORM: Final = "incident:orders,country=DE:-45%@2026-11-20T14:05:00Z/80m"
 _PLURALS: Final = {f"{event}s": event for event in EVENTS} | {
@@ -34,6 +34,8 @@ _PLURALS: Final = {f"{event}s": event for event in EVENTS} | {
 _INCIDENTS: Final = (*EVENTS, "error")
 _MODES: Final = ("stops", "twice", "late")
 _LONGEST: Final = 90 * DAY
+_MOST_SHIFT: Final = 9.0
+_MOST_ERRORS: Final = 100.0
 _NEXT_VERSION: Final = "9.0.0"
 
 
@@ -101,8 +103,8 @@ def _incident(subject: str, pairs: dict[str, str], size: str, start: int, stop: 
     event = _event(subject, _INCIDENTS)
     where = _where(pairs, ("country", "platform"))
     shift = _share(size, "-45%")
-    if shift < -1 or shift == 0:
-        message = f"shift {size!r} is not -100% or more and other than 0"
+    if not -1 <= shift <= _MOST_SHIFT or shift == 0:
+        message = f"shift {size!r} is not from -100% to 900%, and not 0"
         raise ValueError(message)
     return Incident(event=event, where=where, shift=shift, started_us=start, ended_us=stop)
 
@@ -112,8 +114,8 @@ def _bad_release(subject: str, pairs: dict[str, str], size: str, start: int, sto
     _known(pairs, ("version", "errors", "orders", "rollout"))
     _no_size(size)
     errors, orders = _number(pairs.get("errors", "4")), _share(pairs.get("orders", "0%"), "-20%")
-    if not errors >= 0 or not orders >= -1:
-        message = "errors are 0 or more times as many, orders change by -100% or more"
+    if not (0 <= errors <= _MOST_ERRORS and -1 <= orders <= _MOST_SHIFT):
+        message = "errors are 0 to 100 times as many, orders change by -100% to 900%"
         raise ValueError(message)
     version = pairs.get("version", _NEXT_VERSION)
     if not version.replace(".", "").replace("-", "").isalnum():
@@ -124,7 +126,7 @@ def _bad_release(subject: str, pairs: dict[str, str], size: str, start: int, sto
         version=version,
         errors=errors,
         orders=orders,
-        rollout_us=parse_duration(pairs.get("rollout", "3m")),
+        rollout_us=_rollout(pairs.get("rollout", "3m")),
         started_us=start,
         ended_us=stop,
     )
@@ -209,6 +211,14 @@ def _share(text: str, example: str) -> float:
         message = f"{text!r} is not a share such as {example}"
         raise ValueError(message)
     return parse_share(text)
+
+
+def _rollout(text: str) -> int:
+    found = parse_duration(text)
+    if not SECOND <= found <= _LONGEST:
+        message = f"rollout {text!r} is not between 1s and 90d"
+        raise ValueError(message)
+    return found
 
 
 def _number(text: str) -> float:

@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from monitor.errors import ConfigError
 from monitor.ingest.synthetic.block import MINUTES, Block
 from monitor.ingest.synthetic.chance import copies, generator
 from monitor.ingest.synthetic.faults import Fault
@@ -20,6 +21,7 @@ from monitor.ingest.synthetic.tracking import Tracking
 from monitor.ingest.synthetic.writing import Batch, Writer
 from monitor.model.time import MINUTE
 
+MOST_VOLUME: Final = 100.0
 _BLOCKS: Final = 4
 """Hours kept in memory: a reader goes through the minutes of one after the other."""
 
@@ -33,6 +35,9 @@ class Shop:
         faults: what goes wrong.
         volume: multiplies all traffic; 1 is about 1,250 single events a minute.
         aggregated: mass events as lines with a `count`; sessions, signups and activations stay single.
+
+    Raises:
+        ConfigError: the volume is none.
     """
 
     def __init__(
@@ -44,9 +49,9 @@ class Shop:
         volume: float = 1.0,
         aggregated: bool = False,
     ) -> None:
-        if not volume > 0:
-            message = f"volume {volume} is not above 0"
-            raise ValueError(message)
+        if not 0 < volume <= MOST_VOLUME:
+            message = f"volume {volume} is not above 0 and at most {MOST_VOLUME:g}; 1 is usual"
+            raise ConfigError(message)
         self.start_us = start_us - start_us % MINUTE
         self._seed, self._aggregated = seed, aggregated
         self._faults = tuple(sorted(faults, key=lambda fault: fault.started_us))

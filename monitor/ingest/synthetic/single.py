@@ -28,8 +28,6 @@ from monitor.model.time import MINUTE, SECOND
 
 _LONGEST: Final = 55 * MINUTE
 """From the first view to the order, at most: no visit spans more than two blocks."""
-_PAUSE_SECONDS: Final = 6.0
-"""Between the events of a cluster, on average."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,11 +135,12 @@ def _spread(rng: np.random.Generator, clusters: Clusters) -> Clusters:
     """The events of clusters, each within the minute of its cluster."""
     size = sizes(rng, len(clusters.actor))
     event = clusters.taken(np.repeat(np.arange(len(size)), size))
-    pause = (rng.exponential(_PAUSE_SECONDS * 1000, len(event.actor))).astype(np.int64) * 1000
-    pause[np.cumsum(size) - size] = 0
     time_us = event.at.time_us
-    last = time_us - time_us % MINUTE + MINUTE - 1000
-    at = replace(event.at, time_us=np.minimum(time_us + pause, last))
+    rest_us = MINUTE - 1000 - time_us % MINUTE
+    # The square: soon rather than late.
+    pause = (rest_us * rng.random(len(rest_us)) ** 2).astype(np.int64) // 1000 * 1000
+    pause[np.cumsum(size) - size] = 0
+    at = replace(event.at, time_us=time_us + pause)
     return Clusters(at=at, actor=event.actor)
 
 
