@@ -12,11 +12,12 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 
-from monitor.core.effects import Effect
+from monitor.core.effects import Effect, IncidentChanged
 from monitor.core.machine import Machine
 from monitor.definitions.plan import Plan
 from monitor.model.bucket import BucketLine
 from monitor.model.frame import Frame
+from monitor.model.incident import IncidentState
 from monitor.model.time import HOUR, MINUTE, SECOND, to_rfc3339
 from tests.core.test_machine import START, final, frames_of, ingest, plan_of, rows
 
@@ -369,3 +370,54 @@ def test_hourly_buckets_and_a_week_of_silence_free_the_row(tmp_path: Path) -> No
     new = found["new", to_rfc3339(START + days * HOUR)]
     assert (new.value, new.window_value) == (1, 1)
     assert isinstance(new, BucketLine)
+
+
+LATENCY = """
+metrics:
+  - {name: p95, kind: quantile, of: {event: request, value: ms}, q: 0.95, segments: [country],
+     bucket: 1h, window: 1d, better: down}
+  - {name: users, kind: uniques, of: {event: request}, bucket: 1h, window: 1d}
+  - {name: ms_per_user, kind: derived, formula: spent / users, bucket: 1h}
+  - {name: spent, kind: sum, of: {event: request, value: ms}, bucket: 1h}
+"""
+
+
+def slow_days(rng: random.Random) -> list[Event]:
+    """150 requests an hour; from day 20 noon on those of DE take thrice as long, for 6 hours."""
+    out = []
+    for hour in range(20 * 24 + 24):
+        slow = 20 * 24 + 12 <= hour < 20 * 24 + 18
+        for i in range(150):
+            country = "DE" if i % 2 else "FR"
+            ms = rng.expovariate(1 / 80) * (3.0 if slow and country == "DE" else 1.0)
+            actor = f"u{rng.randrange(400)}"
+            out.append(Event(hour * 3600 + 24 * i, "request", country, actor, round(ms, 2), 1))
+    return out
+
+
+def test_a_slower_answer_is_paged_and_restarts_do_not_show(tmp_path: Path) -> None:
+    """Judged by the share of events above the expected quantile; a snapshot in mid-incident."""
+    plan = plan_of(tmp_path, LATENCY)
+    lines = [e.line() for e in slow_days(random.Random(4))]
+    frames = frames_of(plan, lines, range(0, len(lines), 600))
+    told = []
+    for restarts in (set[int](), {3, 150, 122, 124}):
+        machine, effects = Machine(plan), []
+        for i, frame in enumerate(frames):
+            effects += machine.apply(frame)
+            if i in restarts:
+                machine, _ = Machine.restore(plan, 0, machine.snapshot())
+        told.append(effects + machine.finish())
+    assert [*map(repr, rows(told[0]))] == [*map(repr, rows(told[1]))]
+    incidents = [
+        [e.incident for e in effects if isinstance(e, IncidentChanged)] for effects in told
+    ]
+    assert incidents[0] == incidents[1]
+    fired = {(i.metric, i.segment): i for i in incidents[0] if i.state == IncidentState.FIRING}
+    assert ("p95", "all") in fired or ("p95", "DE") in fired
+    assert all(metric != "users" and segment != "FR" for metric, segment in fired)
+    first = next(i for (metric, _), i in fired.items() if metric == "p95")
+    assert first.direction == "up"
+    assert first.started_at >= to_rfc3339(START + (20 * 24 + 11) * HOUR)
+    states = {r.state for r in rows(told[0]) if r.metric == "ms_per_user"}
+    assert {"learning", "ok"} <= states
