@@ -5,7 +5,7 @@ r"""Buckets of a replay in a real Prometheus, asked for the expressions of a pan
     python data.py ../../var/replay/buckets.ndjson orders 2026-10-24T10:00:00Z 2026-10-24T18:00:00Z
     npm install --legacy-peer-deps --no-package-lock && npm run build
     chromium --headless --disable-gpu --allow-file-access-from-files --virtual-time-budget=8000 \
-        --window-size=952,400 --screenshot=../../docs/dashboard.png page.html
+        --window-size=952,390 --screenshot=../../docs/dashboard.png page.html
 
 Needs `prometheus`, `promtool`, Node and Chromium; no part of `make check`.
 """

@@ -42,7 +42,7 @@ const panel = {
   borderRadius: 4,
   padding: 12,
   width: 900,
-  fontFamily: theme.typography.fontFamily,
+  font: `12px ${theme.typography.fontFamily}`,
   color: theme.colors.text.primary,
 };
 
