@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from monitor.definitions.calendar import bucket_start
 from monitor.definitions.mistake import did_you_mean
-from monitor.definitions.plan import Form, MetricPlan, Plan
+from monitor.definitions.plan import MetricPlan, Plan
 from monitor.errors import ConfigError
 from monitor.model.quantity import parse_share
 from monitor.model.time import from_datetime
@@ -82,10 +82,6 @@ def _metric(text: str, name: str, plan: Plan) -> MetricPlan:
     if metric.tree is not None:
         inputs = " or ".join(f"'{reading.metric}'" for reading in metric.inputs)
         raise _error(text, f"metric '{name}' is derived; inject into {inputs}, and it follows")
-    if metric.measures[0].form is not Form.SUM:
-        raise _error(
-            text, f"metric '{name}' is of kind {metric.kind}, into which nothing is injected"
-        )
     return metric
 
 

@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.aggregate.series import parse_segment
-from monitor.definitions.plan import Law
+from monitor.definitions.plan import Form, Law
 from monitor.embedded.inject import Injection
+from monitor.embedded.shift_entries import Table, coarser_entries, shifted
 from monitor.ingest.series import segment
 from monitor.model.frame import Bools, Deltas, Floats, Int64s
+from monitor.stats.distinct import KEPT
 
 
 @dataclass(slots=True)
@@ -37,6 +39,10 @@ class Shifter:
     Args:
         injection: what to shift.
         random: draws; the same seed gives the same history.
+
+    Attributes:
+        crowded: rows of coarser series that stay as they were: of more units than are kept, nobody can
+            tell which belong to the shifted series.
     """
 
     def __init__(self, injection: Injection, random: np.random.Generator) -> None:
@@ -49,6 +55,7 @@ class Shifter:
         self._subset = metric.law is Law.BETA_BINOMIAL
         own = [g for g in metric.groupings if self._is_own(g)]
         self._own = sorted(own, key=len, reverse=True)
+        self.crowded = 0
         self._source = {g: _finer(g, self._own) for g in metric.groupings}
 
     def _is_own(self, grouping: tuple[str, ...]) -> bool:
@@ -85,6 +92,9 @@ class Shifter:
         named = list(zip(groups, deltas.segments, strict=True))
         own = np.array([self.is_target(*one) for one in named], dtype=bool)
         places = _Places(deltas, named)
+        if self._metric.measures[0].form is not Form.SUM:
+            chosen = after & own[deltas.series]
+            return self._entries(deltas, chosen, groups, places)
         total = deltas.hi[:, 0] + deltas.lo[:, 0]
         room = self._room(deltas, total)
         size = len(total)
@@ -100,6 +110,38 @@ class Shifter:
         hi = deltas.hi.copy()
         hi[:, 0] += moved.change
         return msgspec.structs.replace(deltas, hi=hi)
+
+    def _entries(
+        self,
+        deltas: Deltas,
+        chosen: Bools,
+        groups: list[tuple[str, ...]],
+        places: "_Places",
+    ) -> Deltas:
+        """The deltas of a metric of hashes or histograms: its own series, then the coarser ones."""
+        old = deltas.entries
+        if old is None:
+            return deltas
+        table = Table.of(old)
+        new = dict.fromkeys(np.flatnonzero(chosen).tolist())
+        shift, form = self._shift, self._metric.measures[0].form
+        for row in new:
+            table.put(row, shifted(form, table.old(row), shift))
+        for coarser, finer in self._source.items():
+            if finer is None or self._is_own(coarser):
+                continue
+            of_finer = np.array([g == finer for g in groups], dtype=bool)[deltas.series]
+            rows = np.flatnonzero(of_finer)
+            at = places.of(rows, finer, coarser)
+            for whole in np.unique(at[(at >= 0) & chosen[rows]]).tolist():
+                parts = rows[at == whole]
+                moved = [table.old(row) for row in parts[chosen[parts]].tolist()]
+                others = [table.old(row) for row in parts[~chosen[parts]].tolist()]
+                if form is Form.UNIQUES and len(table.old(whole)[0]) >= KEPT:
+                    self.crowded += 1
+                    continue
+                table.put(whole, coarser_entries(form, table.old(whole), moved, others, shift))
+        return msgspec.structs.replace(deltas, entries=table.entries())
 
     def _room(self, deltas: Deltas, total: Floats) -> Floats:
         """What a numerator that is part of its denominator can grow by."""
@@ -120,8 +162,7 @@ class Shifter:
             chance = np.minimum(self._shift * events / np.maximum(free, 1), 1.0)
             return self._random.binomial(free, chance).astype(np.float64)
         times, part = divmod(self._shift, 1.0)
-        more: Floats = events * times + self._random.binomial(events, part)
-        return more
+        return np.asarray(events * times + self._random.binomial(events, part), np.float64)
 
     @staticmethod
     def _tell(moved: _Moved, rows: Int64s, at: Int64s, total: Floats, room: Floats) -> None:

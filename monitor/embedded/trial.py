@@ -216,4 +216,9 @@ class Trial:
                 f"{injection.dimension}={injection.value} spreads over them"
                 for g in self._shifter.unmoved
             ]
+        if self._shifter.crowded:
+            notes.append(
+                "coarser series stay as they were in buckets of more units than are kept "
+                f"({self._shifter.crowded:,} times)"
+            )
         return [note for note in notes if note]
