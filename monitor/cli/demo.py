@@ -1,70 +1,119 @@
 """`monitor demo`: the service on the synthetic shop, in one process, without a broker."""
 
 import asyncio
-import contextlib
 import socket
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
 from prometheus_client import CollectorRegistry
 
 from monitor import telemetry
+from monitor.cli.demo_events import produce_events, write_file
 from monitor.cli.demo_screen import Screen
-from monitor.cli.one_process import OneProcess, stopped_by_signals
+from monitor.cli.one_process import OneProcess, ends_after, stopped_by_signals
 from monitor.clock import wall_clock
 from monitor.definitions import Configuration, compile_plan, load
 from monitor.embedded.engine import Engine
 from monitor.embedded.feeds import SHOP, ShopFeed
 from monitor.embedded.state_file import StoreKeeper, held
-from monitor.embedded.story import CompressedClock, Story
+from monitor.embedded.story import HISTORY_US, CompressedClock, Story
 from monitor.errors import MonitorError
+from monitor.ingest.synthetic import parse_fault
 from monitor.model.quantity import parse_duration
-from monitor.model.time import DAY, MINUTE, SECOND
+from monitor.model.time import DAY, MINUTE
 from monitor.settings import environment
 from monitor.telemetry import Counters
 
 CONFIG = Path(__file__).parent / "demo_config"
 _KEPT_US = 2 * DAY
 _STEP_MINUTES = 240
+_WRITE = (
+    "Write the events to FILE (.ndjson, .gz, .zst) and the truth about faults to FILE.truth.json."
+)
+_FAULT = (
+    "Instead of the usual ones, such as incident:orders,country=DE:-45%@2026-11-20T14:05:00Z/80m; kinds "
+    "are incident, bad_release, mix_shift, broken_tracking. May be repeated."
+)
 
 
 class Span(click.ParamType):
-    """A duration such as 60s, in seconds."""
+    """A duration such as 60s, in microseconds."""
 
     name = "duration"
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Seconds of the text."""
-        if isinstance(value, float):
+    ) -> int:
+        """Microseconds of the text."""
+        if isinstance(value, int):
             return value
         try:
-            return parse_duration(value) / SECOND
+            return parse_duration(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
 
 
 @click.command()
-@click.option("--for", "lasts", type=Span(), metavar="60s", help="End after so long.")
+@click.option("--for", "lasts_us", type=Span(), metavar="60s", help="End after so long.")
 @click.option("--port", type=click.IntRange(0, 65_535), help="Of page, API and /metrics [8321].")
 @click.option("--seed", type=int, default=7, show_default=True, help="Of the shop.")
+@click.option("--write", type=click.Path(path_type=Path), metavar="FILE", help=_WRITE)
+@click.option(
+    "--kafka", metavar="HOST:PORT", help="Produce the events to a broker, and go on live."
+)
+@click.option("--topic", default="events", show_default=True, help="Of --kafka.")
+@click.option(
+    "--history",
+    "history_us",
+    type=Span(),
+    default=HISTORY_US,
+    metavar="19d",
+    help="How much comes before the last six hours.",
+)
+@click.option("--fault", "faults", multiple=True, metavar="TEXT", help=_FAULT)
+@click.option("--single", is_flag=True, help="Of --write: no line stands for several events.")
 @click.option("--json", "as_json", is_flag=True, help="Print alerts as lines of JSON.")
-def command(lasts: float | None, port: int | None, seed: int, as_json: bool) -> None:
+def command(
+    *,
+    lasts_us: int | None,
+    port: int | None,
+    seed: int,
+    write: Path | None,
+    kafka: str | None,
+    topic: str,
+    history_us: int,
+    faults: tuple[str, ...],
+    single: bool,
+    as_json: bool,
+) -> None:
     """See an incident found, understood and resolved.
 
-    A synthetic shop is learnt from three weeks of its history, in seconds. Then its last six hours pass
-    in compressed time: orders of one country fall, and a new version breaks requests on one platform.
+    A synthetic shop is learnt from weeks of its history, in seconds. Then its last six hours pass in
+    compressed time: orders of one country fall, and a new version breaks requests on one platform.
+    --write and --kafka give the events of the same story to others instead.
     """
+    if write is not None and kafka is not None:
+        message = "--write and --kafka exclude each other"
+        raise click.UsageError(message)
+    chosen = [parse_fault(text) for text in faults] or None
+    story = Story.ending(wall_clock(), seed=seed, history_us=history_us, faults=chosen)
+    if write is not None:
+        write_file(story, write, single=single)
+    elif kafka is not None:
+        asyncio.run(produce_events(story, kafka, topic, lasts_us=lasts_us))
+    else:
+        _watch(story, port=port, lasts_us=lasts_us, as_json=as_json)
+
+
+def _watch(story: Story, *, port: int | None, lasts_us: int | None, as_json: bool) -> None:
+    """The service on the shop."""
     telemetry.configure(level="warning")
-    configuration = load(
-        CONFIG, environment={**environment(), "MONITOR__API__PORT": str(_free(port))}
-    )
+    variables = {**environment(), "MONITOR__API__PORT": str(_free(port))}
+    configuration = load(CONFIG, environment=variables)
     screen = Screen(as_json=as_json)
     with tempfile.TemporaryDirectory(prefix="monitor-demo-") as folder:
-        asyncio.run(_run(configuration, Path(folder), screen, seed=seed, lasts=lasts))
+        asyncio.run(_run(configuration, Path(folder), screen, story, lasts_us=lasts_us))
     screen.end()
 
 
@@ -82,13 +131,21 @@ def _free(port: int | None) -> int:
 
 
 async def _run(
-    configuration: Configuration, folder: Path, screen: Screen, *, seed: int, lasts: float | None
+    configuration: Configuration,
+    folder: Path,
+    screen: Screen,
+    story: Story,
+    *,
+    lasts_us: int | None,
 ) -> None:
     plan = compile_plan(configuration)
-    story = Story.ending(wall_clock(), seed=seed)
     registry, stopping = CollectorRegistry(), asyncio.Event()
     counters = Counters(registry)
-    with held(folder / "demo.db") as store, stopped_by_signals(stopping), _timer(stopping, lasts):
+    with (
+        held(folder / "demo.db") as store,
+        stopped_by_signals(stopping),
+        ends_after(stopping, lasts_us),
+    ):
         engine = Engine(
             StoreKeeper(store),
             plan,
@@ -135,16 +192,3 @@ async def _learn(story: Story, engine: Engine, screen: Screen, stopping: asyncio
             before = feed.minute
             await asyncio.to_thread(feed.step, minutes=_STEP_MINUTES)
             advance(feed.minute - before)
-
-
-@contextlib.contextmanager
-def _timer(stopping: asyncio.Event, seconds: float | None) -> Iterator[None]:
-    """Sets the event after so many seconds."""
-    if seconds is None:
-        yield
-        return
-    handle = asyncio.get_running_loop().call_later(seconds, stopping.set)
-    try:
-        yield
-    finally:
-        handle.cancel()

@@ -51,7 +51,10 @@ class Screen:
     @contextlib.contextmanager
     def learning(self, minutes: int) -> Iterator[Callable[[int], None]]:
         """Shows how far the history is learnt; give it the minutes that were."""
-        self._say("A synthetic shop: 21 days of history are learnt first; no broker is needed.")
+        days = minutes // 1440
+        self._say(
+            f"A synthetic shop: {days} days of its history are learnt first, without a broker."
+        )
         with self._bar as bar:
             task = bar.add_task("learning", total=minutes, what="")
             done = 0

@@ -22,6 +22,7 @@ from monitor.embedded.feeds import Feed
 from monitor.embedded.pump import Pump
 from monitor.export.pusher import AlertmanagerPusher
 from monitor.journal.store import Store
+from monitor.model.time import SECOND
 from monitor.settings import environment
 from monitor.telemetry import Counters
 
@@ -133,3 +134,16 @@ def stopped_by_signals(stopping: asyncio.Event) -> Iterator[None]:
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
+
+
+@contextlib.contextmanager
+def ends_after(stopping: asyncio.Event, duration_us: int | None) -> Iterator[None]:
+    """Within it the event is set after so long; never where it is None."""
+    if duration_us is None:
+        yield
+        return
+    handle = asyncio.get_running_loop().call_later(duration_us / SECOND, stopping.set)
+    try:
+        yield
+    finally:
+        handle.cancel()

@@ -4,6 +4,7 @@ The shop's time ends at the wall clock: in its last hours Germany's orders fall 
 new version breaks requests on android until it is rolled back.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from monitor.clock import Clock
@@ -30,16 +31,25 @@ class Story:
         start_us: where history begins, on a whole hour.
         compressed_us: from when on time is compressed.
         now_us: where it meets the wall clock.
+        faults: what goes wrong, and when.
     """
 
     seed: int
     start_us: int
     compressed_us: int
     now_us: int
+    faults: tuple[Fault, ...]
 
     @classmethod
-    def ending(cls, now_us: int, *, seed: int, history_us: int = HISTORY_US) -> "Story":
-        """The story that ends at this time."""
+    def ending(
+        cls,
+        now_us: int,
+        *,
+        seed: int,
+        history_us: int = HISTORY_US,
+        faults: Sequence[Fault] | None = None,
+    ) -> "Story":
+        """The story that ends at this time; without `faults` the usual ones."""
         now_us -= now_us % MINUTE
         start_us = now_us - history_us - COMPRESSED_US
         return cls(
@@ -47,20 +57,26 @@ class Story:
             start_us=start_us - start_us % HOUR,
             compressed_us=now_us - COMPRESSED_US,
             now_us=now_us,
+            faults=tuple(_usual(now_us) if faults is None else faults),
         )
 
-    def faults(self) -> list[Fault]:
-        """What goes wrong, and when."""
-        return [
-            parse_fault(f"{what}@{to_rfc3339(self.now_us + since_us)}/{minutes}m")
-            for what, since_us, minutes in (_INCIDENT, _RELEASE)
-        ]
+    @property
+    def minutes(self) -> int:
+        """How many minutes it has until it meets the wall clock."""
+        return (self.now_us - self.start_us) // MINUTE
 
     def shop(self, *, aggregated: bool) -> Shop:
         """What brings the events; `aggregated` ones that nobody counts by person in one line."""
         return Shop(
-            seed=self.seed, start_us=self.start_us, faults=self.faults(), aggregated=aggregated
+            seed=self.seed, start_us=self.start_us, faults=self.faults, aggregated=aggregated
         )
+
+
+def _usual(now_us: int) -> list[Fault]:
+    return [
+        parse_fault(f"{what}@{to_rfc3339(now_us + since_us)}/{minutes}m")
+        for what, since_us, minutes in (_INCIDENT, _RELEASE)
+    ]
 
 
 class CompressedClock:
