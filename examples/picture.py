@@ -1,4 +1,4 @@
-"""The picture of an alert: one metric's value in its expected band, as SVG, from a replay's files.
+"""The picture of an alert, as SVG, from a replay's files: the first of a metric's whole.
 
 python examples/picture.py REPLAY_DIR METRIC FILE.svg
 """
@@ -6,82 +6,51 @@ python examples/picture.py REPLAY_DIR METRIC FILE.svg
 import json
 import sys
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-WIDTH, HEIGHT, LEFT, TOP, FOOT = 860, 300, 56, 34, 34
+import numpy as np
+
+from monitor.model.time import from_rfc3339
+from monitor.report.chart import Chart, svg
+
 AROUND = 100
 """Buckets shown before the alert began, and after it was found."""
 
 
-def rows(path: Path) -> Iterator[dict[str, Any]]:
-    """The lines of an NDJSON file."""
+def rows(path: Path, metric: str) -> Iterator[dict[str, Any]]:
+    """The lines of an NDJSON file that concern the whole of a metric."""
     with path.open() as file:
-        yield from map(json.loads, file)
-
-
-def polyline(points: list[tuple[float, float]], style: str) -> str:
-    """A line through points."""
-    return f'<polyline fill="none" {style} points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in points)}"/>'
+        for line in map(json.loads, file):
+            if line["metric"] == metric and line["dimension"] == "all":
+                yield line
 
 
 def picture(folder: Path, metric: str) -> str:
     """The SVG of the first alert of a metric."""
-    alert = next(
-        a
-        for a in rows(folder / "alerts.ndjson")
-        if a["metric"] == metric and a["state"] == "firing" and a["dimension"] == "all"
+    alerts = list(rows(folder / "alerts.ndjson", metric))
+    alert = next(a for a in alerts if a["state"] == "firing")
+    ended = [a["resolved_at"] for a in alerts if a["alert_id"] == alert["alert_id"]]
+    points = np.array(
+        [
+            [from_rfc3339(row["start"]), from_rfc3339(row["end"])]
+            + [row[name] for name in ("value", "expected", "lower", "upper", "evidence")]
+            for row in rows(folder / "buckets.ndjson", metric)
+            if row["state"] != "partial"
+        ],
+        dtype=float,
     )
-    series = [
-        r
-        for r in rows(folder / "buckets.ndjson")
-        if r["metric"] == metric and r["dimension"] == "all" and r["expected"] is not None
-    ]
-    first = next(i for i, r in enumerate(series) if r["start"] >= alert["started_at"])
-    shown = series[max(0, first - AROUND) : first + AROUND]
-    top = max(max(r["upper"], r["value"] or 0) for r in shown) * 1.05
-
-    def x(i: float) -> float:
-        return LEFT + (WIDTH - LEFT - 16) * i / (len(shown) - 1)
-
-    def y(value: float) -> float:
-        return TOP + (HEIGHT - TOP - FOOT) * (1 - value / top)
-
-    upper = [(x(i), y(r["upper"])) for i, r in enumerate(shown)]
-    lower = [(x(i), y(r["lower"])) for i, r in enumerate(shown)]
-    band = " ".join(f"{a:.1f},{b:.1f}" for a, b in upper + lower[::-1])
-    found = next(i for i, r in enumerate(shown) if r["end"] >= alert["detected_at"])
-    font = 'font-family="system-ui,sans-serif" font-size="12"'
-    ticks = "".join(
-        f'<text x="{x(i):.0f}" y="{HEIGHT - 12}" {font} fill="#666" text-anchor="middle">'
-        f"{datetime.fromisoformat(r['start']):%H:%M}</text>"
-        for i, r in enumerate(shown)
-        if i % 40 == 0
+    first, found = np.searchsorted(
+        points[:, 1], [from_rfc3339(alert[name]) for name in ("started_at", "detected_at")]
     )
-    scale = "".join(
-        f'<text x="{LEFT - 8}" y="{y(v):.0f}" {font} fill="#666" text-anchor="end">{v:,.0f}</text>'
-        for v in (0, top / 2, top)
+    chart = Chart(
+        points=points[max(0, first - AROUND) : found + AROUND],
+        threshold=alert["threshold"],
+        started_at=alert["started_at"],
+        detected_at=alert["detected_at"],
+        resolved_at=ended[-1],
     )
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}">'
-        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>'
-        f'<text x="{LEFT}" y="20" {font} fill="#222">{metric}: value a bucket, expected band '
-        f"(grey), found {alert['detected_at'][11:16]} UTC after {found - min(first, AROUND) + 1} "
-        f"buckets</text>"
-        f'<polygon points="{band}" fill="#d9dee5"/>'
-        + polyline([(x(i), y(r["expected"])) for i, r in enumerate(shown)], 'stroke="#8793a3"')
-        + polyline(
-            [(x(i), y(r["value"] or 0)) for i, r in enumerate(shown)],
-            'stroke="#1f5fae" stroke-width="1.5"',
-        )
-        + f'<line x1="{x(found):.1f}" x2="{x(found):.1f}" y1="{TOP}" y2="{HEIGHT - FOOT}" '
-        'stroke="#c0392b" stroke-width="2"/>'
-        f'<text x="{x(found) + 6:.0f}" y="{HEIGHT - FOOT - 8}" {font} fill="#c0392b">page</text>'
-        + ticks
-        + scale
-        + "</svg>\n"
-    )
+    return svg(chart, label=alert["summary"], standalone=True) + "\n"
 
 
 def main() -> None:
