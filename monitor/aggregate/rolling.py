@@ -37,11 +37,13 @@ class Rolling:
         rest = self._change(self._new, rest, sign)
         if not len(rest):
             return
-        change = Sketch(slot=rest.slot, key=rest.key, count=sign * rest.count)
         np.add.at(self._keys, self._dense(rest.slot), 1)
-        self._new = added([self._new, change])
+        change = Sketch(slot=rest.slot, key=rest.key, count=sign * rest.count)
+        self._new = _inserted(self._new, change)
         if len(self._new) > max(_LEAST, len(self._large) // _SHARE):
-            self._large, self._new = added([self._large, self._new]), EMPTY
+            alive = self._large.at(self._large.count != 0)
+            self._large = _inserted(alive, self._new.at(self._new.count != 0))
+            self._new = EMPTY
 
     def distinct(self, slots: Ints) -> Ints:
         """How many keys each slot has."""
@@ -56,8 +58,14 @@ class Rolling:
         return added([self._large.of_slots(slots), self._new.of_slots(slots)])
 
     def nth(self, slots: Ints, place: int) -> Ints:
-        """The key at this place of each slot, which must have so many; `slots` sorted."""
-        return self.of_slots(slots).nth(slots, place)
+        """The key at this place of each slot, which must have so many."""
+        found = np.empty(len(slots), dtype=np.int64)
+        spans = [(table, *table.span(slots)) for table in (self._large, self._new)]
+        for i in range(len(slots)):
+            parts = [(table, slice(begin[i], stop[i])) for table, begin, stop in spans]
+            keys = np.concatenate([t.key[part][t.count[part] != 0] for t, part in parts])
+            found[i] = np.partition(keys, place)[place]
+        return found
 
     def clear(self, rows: Ints) -> None:
         """Forget these rows."""
@@ -71,7 +79,7 @@ class Rolling:
         """Change the counts of what the table has; returns what it has not."""
         if not len(table) or not len(sketch):
             return sketch
-        at, found = _find(table, sketch)
+        at, found, _ = _find(table, sketch)
         at = at[found]
         before = table.count[at]
         after = before + sign * sketch.count[found]
@@ -91,15 +99,35 @@ class Rolling:
             self._keys = np.pad(self._keys, (0, missing))
 
 
-def _find(table: Sketch, sketch: Sketch) -> tuple[Ints, Bools]:
-    """Where each entry of a sketch stands in a table, and whether it does: a binary search of all."""
+def _inserted(table: Sketch, sketch: Sketch) -> Sketch:
+    """Both as one; no entry of the sketch is in the table."""
+    size = len(table) + len(sketch)
+    places = _find(table, sketch)[2] + np.arange(len(sketch))
+    old = np.ones(size, dtype=np.bool_)
+    old[places] = False
+    columns = {}
+    for name in ("slot", "key", "count"):
+        column = columns[name] = np.empty(size, dtype=np.int64)
+        column[places] = getattr(sketch, name)
+        column[old] = getattr(table, name)
+    return Sketch(**columns)
+
+
+def _find(table: Sketch, sketch: Sketch) -> tuple[Ints, Bools, Ints]:
+    """A binary search for all entries of a sketch at once.
+
+    Returns:
+        Where in the table each one stands, whether it does, and before what it would.
+    """
     low, stop = table.span(sketch.slot)
     high = stop.copy()
     last = len(table) - 1
-    for _ in range(int((high - low).max()).bit_length()):
+    for _ in range(int((high - low).max(initial=0)).bit_length()):
         middle = (low + high) >> 1
         below = (table.key[np.minimum(middle, last)] < sketch.key) & (low < high)
         low = np.where(below, middle + 1, low)
         high = np.where(below, high, middle)
+    if last < 0:
+        return low, np.zeros(len(low), dtype=np.bool_), low
     at = np.minimum(low, last)
-    return at, (low < stop) & (table.key[at] == sketch.key)
+    return at, (low < stop) & (table.key[at] == sketch.key), low
