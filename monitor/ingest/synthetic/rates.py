@@ -1,9 +1,11 @@
 """How much is expected of what, minute by minute: season, growth and the faults that change rates."""
 
 from collections.abc import Sequence
+from itertools import combinations
 
 import numpy as np
 
+from monitor.errors import ConfigError
 from monitor.ingest.synthetic.faults import BadRelease, Fault, Incident, MixShift, Where
 from monitor.ingest.synthetic.market import (
     COUNTRIES,
@@ -16,7 +18,7 @@ from monitor.ingest.synthetic.market import (
     season,
 )
 from monitor.ingest.synthetic.occasions import Occasions
-from monitor.model.time import DAY
+from monitor.model.time import DAY, HOUR, to_rfc3339
 
 
 class Rates:
@@ -26,13 +28,19 @@ class Rates:
         start_us: when the shop opened its doors here; growth is counted from it.
         faults: what goes wrong.
         volume: multiplies all traffic.
+
+    Raises:
+        ConfigError: two bad releases of one platform are less than an hour apart.
     """
 
     def __init__(self, *, start_us: int, faults: Sequence[Fault], volume: float) -> None:
         self._start_us, self._volume = start_us, volume
         self._incidents = [f for f in faults if isinstance(f, Incident)]
         self._mixes = [f for f in faults if isinstance(f, MixShift)]
-        self._releases = [f for f in faults if isinstance(f, BadRelease)]
+        self._releases = sorted(
+            (f for f in faults if isinstance(f, BadRelease)), key=lambda each: each.started_us
+        )
+        _require_apart(self._releases)
 
     def busy(self, time_us: Ints) -> Floats:
         """Traffic by country around that of the whole shop, which is `volume` on average.
@@ -70,13 +78,23 @@ class Rates:
         return countries
 
     def release(self, from_us: int, until_us: int) -> list[BadRelease]:
-        """The bad releases of a span, at most one a platform: the newest."""
-        found = {
-            release.platform: release
-            for release in sorted(self._releases, key=lambda each: each.started_us)
+        """The bad releases of a span of an hour: one a platform at most."""
+        return [
+            release
+            for release in self._releases
             if release.started_us < until_us and from_us < release.ended_us
-        }
-        return list(found.values())
+        ]
+
+
+def _require_apart(releases: Sequence[BadRelease]) -> None:
+    for first, second in combinations(releases, 2):
+        if first.platform == second.platform and second.started_us < first.ended_us + HOUR:
+            message = (
+                f"bad release {second.version!r} on {second.platform} begins at "
+                f"{to_rfc3339(second.started_us)}, less than an hour after {first.version!r} was "
+                "rolled back there: leave an hour between them"
+            )
+            raise ConfigError(message)
 
 
 def taken_up(release: BadRelease, time_us: Ints) -> Floats:

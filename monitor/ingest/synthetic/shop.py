@@ -37,7 +37,7 @@ class Shop:
         aggregated: mass events as lines with a `count`; sessions, signups and activations stay single.
 
     Raises:
-        ConfigError: the volume is none.
+        ConfigError: the volume is none, or two bad releases of a platform are less than an hour apart.
     """
 
     def __init__(

@@ -5,6 +5,7 @@ from collections import Counter
 import msgspec
 import pytest
 
+from monitor.errors import ConfigError
 from monitor.ingest.synthetic import (
     BadRelease,
     BrokenTracking,
@@ -130,6 +131,23 @@ class TestBadRelease:
         assert by_minute[DURING.start] < by_minute[DURING.start + 10] / 3
         assert all(not n for at, n in by_minute.items() if at not in DURING)
         assert not [key for key in found if not key.version]
+
+    @pytest.mark.parametrize("start", ["02:05", "02:39"])
+    def test_another_one_on_the_platform_needs_an_hour_between(self, start: str) -> None:
+        first = parse_fault("bad_release:ios,version=9.1.0@2026-11-02T01:10:00Z/30m")
+        second = parse_fault(f"bad_release:ios,version=9.2.0@2026-11-02T{start}:00Z/30m")
+        with pytest.raises(ConfigError, match=r"'9.2.0' on ios begins .* leave an hour"):
+            Shop(seed=1, start_us=START, faults=[second, first])
+        elsewhere = parse_fault(f"bad_release:web,version=9.2.0@2026-11-02T{start}:00Z/30m")
+        later = parse_fault("bad_release:ios,version=9.2.0@2026-11-02T02:40:00Z/30m")
+        lines = list(
+            Shop(seed=1, start_us=START, faults=[first, elsewhere, later], aggregated=True).lines(
+                0, 240
+            )
+        )
+        for platform, version in (("ios", "9.1.0"), ("ios", "9.2.0"), ("web", "9.2.0")):
+            text = f'"platform":"{platform}","app_version":"{version}"'.encode()
+            assert any(text in line for line in lines)
 
 
 class TestMixShift:

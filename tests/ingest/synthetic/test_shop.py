@@ -40,9 +40,9 @@ def dispersion(numbers: list[int]) -> float:
     return float(np.mean(steps) / 2 / np.mean(numbers))
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(
-    indices=st.lists(st.integers(0, 3 * 24 * 60), min_size=1, max_size=4),
+    indices=st.lists(st.integers(0, 3 * 24 * 60), min_size=1, max_size=3),
     aggregated=st.booleans(),
     seed=st.integers(0, 2**63),
 )
@@ -71,6 +71,14 @@ def test_a_volume_that_is_no_volume_is_refused(volume: float) -> None:
         Shop(seed=1, start_us=START, volume=volume)
 
 
+@pytest.mark.parametrize("aggregated", [False, True])
+def test_a_shop_with_hardly_a_customer_opens_all_the_same(aggregated: bool) -> None:
+    shop = Shop(seed=4, start_us=DAY, aggregated=aggregated, volume=1e-6)
+    lines = [msgspec.json.decode(line) for line in shop.lines(0, 120)]
+    assert {line["dimensions"].get("agent") for line in lines} >= {"probe"}
+    assert len(lines) < 30
+
+
 def test_volume_multiplies_all_traffic() -> None:
     full = hours(Shop(seed=4, start_us=START, aggregated=True), 0, 12)
     half = hours(Shop(seed=4, start_us=START, aggregated=True, volume=0.5), 0, 12)
@@ -85,10 +93,11 @@ def test_every_event_occurs_in_every_segment(week: Counter[Key]) -> None:
 
 
 def test_countries_have_their_shares(week: Counter[Key]) -> None:
-    views = total(week, name="view")
+    views: Counter[str] = Counter()
+    for key, count in week.items():
+        views[key.country] += count * (key.name == "view")
     for country, share in zip(COUNTRIES, COUNTRY_SHARES, strict=True):
-        own = total(week, name="view", country=country)
-        assert own / views == pytest.approx(share, rel=0.05), country
+        assert views[country] / views.total() == pytest.approx(share, rel=0.05), country
 
 
 def test_evenings_are_busier_than_nights_where_people_live(week: Counter[Key]) -> None:
@@ -140,8 +149,8 @@ def test_the_noise_of_mass_events_is_twice_that_of_poisson(aggregated: bool) -> 
 
 
 def test_sums_and_single_events_agree() -> None:
-    single = hours(Shop(seed=8, start_us=START + 12 * HOUR), 0, 8)
-    summed = hours(Shop(seed=8, start_us=START + 12 * HOUR, aggregated=True), 0, 8)
+    single = hours(Shop(seed=8, start_us=START + 12 * HOUR), 0, 5)
+    summed = hours(Shop(seed=8, start_us=START + 12 * HOUR, aggregated=True), 0, 5)
     for name in ("view", "cart", "checkout", "order", "request"):
         for dimension, values in (("country", COUNTRIES), ("platform", PLATFORMS)):
             for value in values:
@@ -174,10 +183,9 @@ def test_an_order_follows_view_cart_and_checkout_of_the_same_actor(
     for event in evening:
         own = first[event["actor"]]
         own[event["name"]] = min(event["time"], own.get(event["name"], "9"))
-    # Visits that began before the first minute have no view here.
-    buyers = [
-        own for own in first.values() if own.get("order", "") > evening[0]["time"][:11] + "18"
-    ]
+    # Visits may have begun before the first minute, and events be on their way after the last.
+    day = evening[0]["time"][:11]
+    buyers = [own for own in first.values() if day + "18" < own.get("order", "") < day + "19:50"]
     assert len(buyers) > 2_000
     for own in buyers:
         assert own["view"] <= own["cart"] <= own["checkout"] <= own["order"]
