@@ -1,4 +1,8 @@
-"""The minimum detectable shift of every metric, from what a machine has learnt."""
+"""The minimum detectable shift of every metric, from what a machine has learnt.
+
+The level goes on learning while there is no suspicion: a shift that takes most of a day to be found is
+found less often than this says.
+"""
 
 import math
 from typing import Final
