@@ -69,6 +69,7 @@ def traits_of(world: World, series: int, per_period: float) -> Traits:
         page_no_data=full(True, bool),
         accept_after_us=full(DAY, np.int64),
         parent=full(-1, np.int64),
+        covers=np.empty((series, 0), np.int64),
         timezone=full(0, np.int16),
     )
 

@@ -4,14 +4,15 @@ The core admits a dimension's values per metric in log order up to the cap; the 
 value unseen for a week of event time retires, so that a new app version finds room.
 """
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from monitor.aggregate.cover import Covers, Key
 from monitor.definitions.plan import COMBINATION_FACTOR, Law, MetricPlan
+from monitor.model.segment import format_segment, parse_segment, segment_value
 from monitor.model.table import Column, Table
 from monitor.model.tick import LAWS, Ints, Traits
 from monitor.model.time import FOREVER, NEVER, WEEK
@@ -19,13 +20,6 @@ from monitor.model.time import FOREVER, NEVER, WEEK
 OTHER = "other"
 ALL = "all"
 RETIRE_AFTER_US = WEEK
-
-_QUOTED = frozenset(',"\r\n')
-"""A value with one of these is quoted, as in CSV."""
-_CELL = re.compile(r'(?:^|,)(?:"((?:[^"]|"")*)"|([^,"]*))')
-
-Key = tuple[int, int, str]
-"""(index of the metric in the panel, index of its grouping, segment)."""
 
 _COLUMNS = {
     "metric": Column(dtype="i8", fill=-1),
@@ -63,7 +57,9 @@ class Series:
         self.metrics = tuple(metrics)
         self.cardinality = cardinality
         self.timezones = sorted({m.season_timezone for m in metrics})
-        self.table = Table(_COLUMNS)
+        self._covers = Covers(metrics)
+        covers = Column(dtype="i8", shape=(self._covers.most,), fill=-1)
+        self.table = Table({**_COLUMNS, "covers": covers})
         self.segments: list[str] = []
         self.version = 0
         self._rows: dict[Key, int] = {}
@@ -109,6 +105,7 @@ class Series:
         self.version += 1
         self.segments[row] = segment
         self._rows[metric, group, segment] = row
+        self._covers.place((metric, group, segment), row, self._rows, self.table["covers"])
         self._count(metric, group, segment, +1)
         plan, table = self.metrics[metric], self.table
         table["metric"][row] = metric
@@ -146,6 +143,7 @@ class Series:
             metric, group = int(table["metric"][row]), int(table["group"][row])
             segment = self.segments[row]
             del self._rows[metric, group, segment]
+            self._covers.remove((metric, group, segment), row, table["covers"])
             self._count(metric, group, segment, -1)
             self._free.append(row)
         table.clear(stale)
@@ -236,33 +234,3 @@ def _tail(plan: MetricPlan) -> float:
     """1 - q of a quantile; NaN for other laws."""
     q = plan.measures[0].q
     return float("nan") if q is None or plan.law is not Law.QUANTILE else 1.0 - q
-
-
-def format_segment(values: Sequence[str]) -> str:
-    """One CSV row of values, as it stands in `segment`.
-
-    >>> format_segment(["DE", 'a "b", c'])
-    'DE,"a ""b"", c"'
-    """
-    return ",".join(
-        value if _QUOTED.isdisjoint(value) else '"' + value.replace('"', '""') + '"'
-        for value in values
-    )
-
-
-def parse_segment(segment: str) -> list[str]:
-    """The values of a segment.
-
-    >>> parse_segment('DE,"a ""b"", c"')
-    ['DE', 'a "b", c']
-    """
-    if '"' not in segment:
-        return segment.split(",")
-    return [
-        quoted.replace('""', '"') if quoted else plain for quoted, plain in _CELL.findall(segment)
-    ]
-
-
-def segment_value(segment: str) -> str:
-    """The one value of a segment of a single dimension."""
-    return parse_segment(segment)[0] if '"' in segment else segment

@@ -302,8 +302,7 @@ class Baseline:
 
     def _accept(self, accepted: Bools, traits: Traits) -> None:
         """Put the level where the incident has it, by the newest slots that lie inside it."""
-        child = traits.parent >= 0
-        accepted = accepted | (child & accepted[np.where(child, traits.parent, 0)])
+        accepted = accepted | traits.under(accepted)
         at = np.flatnonzero(accepted & (self._rows["weeks"] > 0))
         if not at.size or self._history.newest is None:
             return

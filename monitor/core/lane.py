@@ -10,14 +10,15 @@ import numpy as np
 
 from monitor.aggregate.late import Restatement
 from monitor.aggregate.panel import Panel, Tick
-from monitor.aggregate.series import ALL, format_segment
+from monitor.aggregate.series import ALL
 from monitor.alert.lifecycle import Change, Context, Identity, Incidents, Judged
 from monitor.baseline import Baseline
 from monitor.core.effects import ClosedBucket, Effect, Group, RestatedBucket
 from monitor.definitions.plan import Calendar, MetricPlan, Plan
 from monitor.diagnose import blamed_segments
 from monitor.guard import Guard, band_edges
-from monitor.model.tick import Bools, Decision, Expectation, Ints, Reason, State
+from monitor.model.segment import format_segment
+from monitor.model.tick import Bools, Decision, Expectation, Ints, Reason, State, Traits
 from monitor.model.time import FOREVER, HOUR, SECOND
 from monitor.stats.exact import round_one, round_significant
 
@@ -77,7 +78,7 @@ class Lane:
             decision=decision,
         )
         changes = self._update_incidents(judged)
-        hold, incident_start = _held(decision, traits.parent)
+        hold, incident_start = _held(decision, traits)
         self.baseline.learn(
             seen,
             expectation,
@@ -266,10 +267,8 @@ def _rounded(figures: dict[str, float | None]) -> dict[str, float | None]:
     return {name: None if v is None else round_one(v) for name, v in figures.items()}
 
 
-def _held(decision: Decision, parent: Ints) -> tuple[Bools, Ints]:
+def _held(decision: Decision, traits: Traits) -> tuple[Bools, Ints]:
     """Rows that must not learn their level, and since when their hours are not to be trusted."""
     hold = decision.open | decision.pending
     start = np.where(decision.open, decision.start_us, FOREVER)
-    child = parent >= 0
-    above = np.where(child, parent, 0)
-    return hold | (child & hold[above]), np.minimum(start, np.where(child, start[above], FOREVER))
+    return hold | traits.under(hold), traits.least_above(start)

@@ -11,6 +11,7 @@ from monitor.embedded.engine import Engine, Keeper
 from monitor.ingest.files import LineFile, expand, open_files
 from monitor.ingest.synthetic import Shop
 from monitor.model.time import MINUTE, SECOND
+from monitor.settings import SyntheticSource
 from monitor.telemetry import Counters
 
 CHUNK_LINES = 20_000
@@ -146,6 +147,6 @@ def source_of(
     made = engine([SHOP])
     if not made.state(SHOP).note:
         made.note(SHOP, clock() // MINUTE * MINUTE)
-    seed = source.synthetic.seed if source.synthetic else 0
-    shop = Shop(seed=seed, start_us=made.state(SHOP).note)
+    chosen = source.synthetic or SyntheticSource()
+    shop = Shop(seed=chosen.seed, volume=chosen.volume, start_us=made.state(SHOP).note)
     return made, ShopFeed(made, SHOP, shop, clock)

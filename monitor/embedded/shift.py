@@ -12,12 +12,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.aggregate.series import parse_segment
 from monitor.definitions.plan import Form, Law
 from monitor.embedded.inject import Injection
 from monitor.embedded.shift_entries import Table, coarser_entries, shifted
 from monitor.ingest.series import segment
 from monitor.model.frame import Bools, Deltas, Floats, Int64s
+from monitor.model.segment import parse_segment
 from monitor.stats.distinct import KEPT
 
 

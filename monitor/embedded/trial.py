@@ -13,7 +13,6 @@ import msgspec
 import numpy as np
 import xxhash
 
-from monitor.aggregate.series import parse_segment
 from monitor.alert.figures import LN10
 from monitor.alert.text import duration
 from monitor.core.effects import ClosedBucket, Effect, Group, IncidentChanged
@@ -23,6 +22,7 @@ from monitor.embedded.inject import Injection
 from monitor.embedded.shift import Shifter
 from monitor.model.frame import Frame
 from monitor.model.incident import Incident, IncidentState
+from monitor.model.segment import parse_segment
 from monitor.model.tick import State
 from monitor.model.time import SECOND, from_rfc3339, to_rfc3339
 

@@ -1,7 +1,7 @@
 """The significance guard of a panel: evidence, silence and incidents, composed to a decision.
 
 One call judges one bucket of all rows. Every operation works on each row alone, save that a row looks
-at its parent: the decision of a row depends neither on its place nor on how many others there are.
+at those above it: the decision of a row depends neither on its place nor on how many others there are.
 """
 
 from dataclasses import dataclass
@@ -167,22 +167,23 @@ class Guard:
     def _change(
         self, bucket: Bucket, finding: _Finding, recovered: Bools, accepted: Bools
     ) -> _Change:
-        """Parents are decided first; a row under an open parent opens no incident of its own."""
+        """The coarsest is decided first: a row under an open one opens no incident of its own."""
         traits, was_open = bucket.traits, self._incidents.table["open"].copy()
         closed = recovered | accepted
-        child = traits.parent >= 0
-        above = np.where(child, traits.parent, 0)
         fires = (bucket.judged | _empty(bucket)) & ~was_open
         fires &= finding.log_m >= traits.log_threshold
-        open_whole = ((was_open & ~closed) | fires) & ~child
-        parent_open = child & open_whole[above]
-        after_parent = child & closed[above]
+        after_closed = traits.under(closed)
+        stays = was_open & ~closed
+        opened, under = fires & ~after_closed, np.zeros_like(fires)
+        for _ in range(2 + traits.covers.shape[1]):  # from the whole down, a level of detail each
+            under = traits.under(stays | opened)
+            opened = fires & ~after_closed & ~under
         return _Change(
             recovered=recovered,
             accepted=accepted,
-            opened=fires & ~parent_open & ~after_parent,
-            parent_open=parent_open,
-            forgotten=closed | after_parent,
+            opened=opened,
+            parent_open=under,
+            forgotten=closed | after_closed,
         )
 
     def _decide(

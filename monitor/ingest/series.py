@@ -8,31 +8,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.ingest.folding import Values
+from monitor.model.segment import format_segment
 
 Ints = NDArray[np.int64]
 Grouping = tuple[str, ...]
 
 WHOLE: Final = "all"
 """Segment of the whole."""
-_QUOTED: Final = frozenset(',"\r\n')
-"""A value with one of these is quoted, as in CSV."""
-
 _EMPTY: Final[Ints] = np.empty(0, np.int64)
 
 
 def segment(values: Sequence[str]) -> str:
-    """The values of a grouping's dimensions as one CSV row.
+    """The segment of these values of a grouping's dimensions; without any, the whole.
 
     >>> segment(["DE", "a,b"]), segment([])
     ('DE,"a,b"', 'all')
     """
-    return ",".join(map(_cell, values)) if values else WHOLE
-
-
-def _cell(value: str) -> str:
-    if _QUOTED.isdisjoint(value):
-        return value
-    return '"' + value.replace('"', '""') + '"'
+    return format_segment(values) if values else WHOLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

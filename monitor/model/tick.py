@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.model.time import FOREVER
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -176,6 +178,8 @@ class Traits:
         page_no_data: whether silence is an alert.
         accept_after_us: how long a shift lasts before it is the new normal. int64
         parent: row of the whole of the same metric; -1 for a whole. int64
+        covers: rows of the coarser segments that hold a combination, such as `DE` and `ios` of
+            `DE,ios`; -1 where there is none. int64[rows, c]
         timezone: index into the panel's time zones. int16
     """
 
@@ -190,7 +194,21 @@ class Traits:
     page_no_data: Bools
     accept_after_us: Ints
     parent: Ints
+    covers: Ints
     timezone: NDArray[Any]
+
+    def under(self, flags: Bools) -> Bools:
+        """Rows of which the whole, or a coarser segment, is flagged."""
+        columns = np.concatenate([self.parent[:, None], self.covers], axis=1)
+        found: Bools = ((columns >= 0) & flags[np.maximum(columns, 0)]).any(axis=1)
+        return found
+
+    def least_above(self, values: Ints) -> Ints:
+        """By row, the least of its own value and those of the whole and coarser segments."""
+        columns = np.concatenate([self.parent[:, None], self.covers], axis=1)
+        above = np.where(columns >= 0, values[np.maximum(columns, 0)], FOREVER)
+        least: Ints = np.minimum(values, above.min(axis=1))
+        return least
 
 
 LAWS = ("negative_binomial", "beta_binomial", "normal_sum", "normal_mean", "quantile")

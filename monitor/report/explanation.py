@@ -5,10 +5,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from monitor.aggregate.series import format_segment
 from monitor.alert.text import duration
 from monitor.definitions.plan import MetricPlan
 from monitor.model.bucket import BucketLine
+from monitor.model.segment import format_segment
 from monitor.model.time import SECOND, from_rfc3339
 from monitor.report.detectability import Needed
 

@@ -4,10 +4,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from monitor.aggregate.series import format_segment
 from monitor.definitions.mistake import did_you_mean
 from monitor.definitions.plan import MetricPlan
 from monitor.errors import InputError
+from monitor.model.segment import format_segment
 from monitor.model.time import SECOND, from_rfc3339
 
 WHOLE = "all"

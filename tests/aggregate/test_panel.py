@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 
 from monitor.aggregate.panel import Panel, Tick
-from monitor.aggregate.series import format_segment, parse_segment
 from monitor.definitions.plan import Calendar, Law, Measure, MetricPlan
 from monitor.ingest.series import segment as ingest_segment
 from monitor.model.frame import Deltas
+from monitor.model.segment import format_segment, parse_segment
 from monitor.model.time import DAY, HOUR, MINUTE
 
 COUNT = (Measure(name="count", event="order"),)

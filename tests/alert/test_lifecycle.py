@@ -54,7 +54,8 @@ def judged(minute: int, **changes: Any) -> Judged:
     traits = Traits(
         law=zero.astype(np.int8), total=one > 0, log_threshold=10 * one, min_relative_shift=zero,
         min_units=zero, tail=zero, up=one > 0, down=one > 0, page_no_data=one > 0,
-        accept_after_us=zero.astype(np.int64), parent=np.array([-1]), timezone=zero,
+        accept_after_us=zero.astype(np.int64), parent=np.array([-1]),
+        covers=np.empty((1, 0), np.int64), timezone=zero,
     )  # fmt: skip
     return Judged(
         end_us=minute * MINUTE,

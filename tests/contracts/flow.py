@@ -31,12 +31,12 @@ def make_traits(size: int, law: str = COUNT, **changes: Any) -> Traits:
         "parent": (-1, np.int64),
         "timezone": (0, np.int16),
     }
-    return Traits(
-        **{
-            name: np.array(np.broadcast_to(changes.get(name, default), size), dtype=kind)
-            for name, (default, kind) in fields.items()
-        }
-    )
+    arrays = {
+        name: np.array(np.broadcast_to(changes.get(name, default), size), dtype=kind)
+        for name, (default, kind) in fields.items()
+    }
+    covers = np.array(changes.get("covers", np.empty((size, 0))), dtype=np.int64)
+    return Traits(**arrays, covers=covers)
 
 
 def make_expectation(size: int, **values: Any) -> Expectation:

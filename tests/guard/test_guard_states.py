@@ -254,3 +254,23 @@ def test_a_cleared_row_starts_from_nothing() -> None:
     assert not decision.open[0]
     assert decision.open[1]
     assert decision.log_m[0] < 0
+
+
+def test_a_combination_does_not_page_beside_a_segment_that_covers_it() -> None:
+    """Row 0 is the whole, 1 and 2 single values, 3 a combination of both."""
+    covers = np.array([[-1, -1], [-1, -1], [-1, -1], [1, 2]])
+    parent = np.array([-1, 0, 0, 0])
+    log_threshold = np.array([50.0, 12.0, 12.0, 12.0])
+    traits = make_traits(4, parent=parent, covers=covers, log_threshold=log_threshold)
+    expectation = make_expectation(4, level=np.array([10_000.0, 1000.0, 9000.0, 900.0]))
+    guard = Guard(bucket_us=MINUTE)
+    guard.append(4)
+    opened = np.zeros(4, bool)
+    reasons: list[int] = []
+    for k in range(12):
+        x = np.array([9_750.0, 500.0, 8_750.0, 450.0])
+        decision = guard.step(observe(k, x), expectation, traits)
+        opened |= decision.opened
+        reasons.append(int(decision.reason[3]))
+    assert opened.tolist() == [False, True, False, False]
+    assert reasons[-1] == Reason.PARENT_ALERTING

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.aggregate.series import format_segment
 from monitor.errors import InputError
+from monitor.model.segment import format_segment
 from monitor.report.question import Moment, find_metric, parse_moment, place
 from tests.journal.examples import metric
 
