@@ -6,8 +6,8 @@ up bet is a beta-binomial likelihood ratio of a larger share over that, a down b
 payoff is monotone in the count, so its expectation is at most 1 for every null inside the band.
 
 The alternatives are steps of log odds. Under an exponential tail latency that rises by 10, 20 and 50 % moves
-them by .29, .53 and 1.1 at p95, .42, .78 and 1.6 at p99, .13, .25 and .53 at the median; under a log-normal one
-of deviation .5 by half as much again.
+them by .29, .53 and 1.1 at p95, .42, .78 and 1.6 at p99, .13, .25 and .53 at the median; under a log-normal
+one of deviation .5, by .40, .75 and 1.6 at p95.
 """
 
 import numpy as np

@@ -16,9 +16,8 @@ def share_above(tail: Floats, n: Floats) -> Floats:
     """Expected share of n events above the mean of their own q-quantiles.
 
     The sample quantile at rank q n is biased downwards: for an exponential tail its mean is
-    `H(n) - H(n - q n)`, H the harmonic numbers, and `(n (1 - q) + 1/2) / (n + 1/2)` of the events lie above
-    that (David and Nagaraja 2003, "Order Statistics", section 4.6, with H(n) taken as ln(n + 1/2) + a
-    constant).
+    `H(n) - H(n - q n)`, H the harmonic numbers (Renyi 1953, "On the theory of order statistics"), and with
+    H(n) taken as ln(n + 1/2) + a constant `(n (1 - q) + 1/2) / (n + 1/2)` of the events lie above that.
 
     Args:
         tail: 1 - q.

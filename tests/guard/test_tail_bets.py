@@ -92,3 +92,25 @@ def test_bets_on_what_is_unknown_are_not_placed() -> None:
     assert tail_bets.unknown(counted, expected, traits).tolist() == [False, True]
     assert tail_bets.unknown(counted, expectation(2, phi=np.nan), traits).all()
     assert not tail_bets.unknown(seen, expected, make_traits(2)).any()
+
+
+@pytest.mark.parametrize(
+    ("tail", "moved"),
+    [(0.05, (0.29, 0.53, 1.1)), (0.01, (0.42, 0.78, 1.6)), (0.5, (0.13, 0.25, 0.53))],
+)
+def test_the_steps_span_what_a_slower_answer_does_to_the_share(
+    tail: float, moved: tuple[float, ...]
+) -> None:
+    """The share above the old quantile where exponential latencies rise by 10, 20 and 50 %."""
+    rises = np.array([1.1, 1.2, 1.5])
+    odds = log_odds(tail ** (1 / rises)) - log_odds(np.array(tail))
+    assert odds == pytest.approx(moved, abs=0.04)
+    assert (odds >= tail_bets.STEPS[0]).all()
+    assert (odds <= tail_bets.STEPS[-1]).all()
+
+
+def test_of_log_normal_latencies_the_share_above_moves_further() -> None:
+    edge = stats.norm.isf(0.05)
+    share = stats.norm.sf(edge - np.log([1.1, 1.2, 1.5]) / 0.5)
+    odds = log_odds(share) - log_odds(np.array(0.05))
+    assert odds == pytest.approx((0.40, 0.75, 1.6), abs=0.04)
