@@ -16,6 +16,7 @@ from pathlib import Path
 from time import process_time
 
 import numpy as np
+from guard import World, traits_of
 
 from monitor.definitions import compile_plan, load
 from monitor.definitions.plan import Plan
@@ -28,7 +29,7 @@ from monitor.guard import Guard
 from monitor.guard.detectable import minimum_detectable_shift
 from monitor.ingest.envelope import Envelope
 from monitor.ingest.files import open_files
-from monitor.model.tick import LAWS, Expectation, Observation, Traits
+from monitor.model.tick import Expectation, Observation
 from monitor.model.time import DAY, MINUTE, SECOND, to_rfc3339
 
 START_US = 20_400 * DAY
@@ -57,7 +58,7 @@ def lines(count: int, density: float) -> list[bytes]:
 
 
 def replay(
-    path: Path, plan: Plan, *, injections: Sequence[str] = (), page: bool = False, best_of: int = 2
+    path: Path, plan: Plan, *, injections: Sequence[str] = (), page: bool = False, best_of: int = 3
 ) -> float:
     best = 1e9
     for _ in range(best_of):
@@ -121,35 +122,21 @@ def detectable() -> None:
             np.zeros(series, bool),
         )
         guard.append(series)
-        full = np.full
-        traits = Traits(
-            law=full(series, LAWS.index("negative_binomial"), np.int8),
-            total=full(series, True),
-            log_threshold=full(series, log_a),
-            min_relative_shift=full(series, eps),
-            min_units=full(series, 10.0),
-            up=full(series, True),
-            down=full(series, True),
-            page_no_data=full(series, True),
-            accept_after_us=full(series, DAY),
-            parent=full(series, -1),
-            timezone=full(series, 0, np.int16),
-            tail=full(series, np.nan),
-        )
+        traits = traits_of(World(name="plain"), series, 129_600.0)
         expected = Expectation(
-            level=full(series, float(n)),
-            units=full(series, float(n)),
-            phi=full(series, phi),
-            sd_level=full(series, 0.0),
-            ready=full(series, True),
-            learning_us=full(series, 0),
+            level=np.full(series, float(n)),
+            units=np.full(series, float(n)),
+            phi=np.full(series, phi),
+            sd_level=np.full(series, 0.0),
+            ready=np.full(series, True),
+            learning_us=np.full(series, 0),
         )
         for k in range(20 + horizon):
             mean = n * (1 - (fall if k >= 20 else 0.0))
             x = rng.negative_binomial(mean / (phi - 1), 1 / phi, series).astype(float)
             start = START_US + k * MINUTE
             seen = Observation(
-                start_us=start, end_us=start + MINUTE, x=x, n=x, observed=full(series, True)
+                start_us=start, end_us=start + MINUTE, x=x, n=x, observed=np.full(series, True)
             )
             found |= guard.step(seen, expected, traits).opened
         print(
