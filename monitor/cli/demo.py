@@ -21,7 +21,7 @@ from monitor.embedded.story import HISTORY_US, CompressedClock, Story
 from monitor.errors import MonitorError
 from monitor.ingest.synthetic import parse_fault
 from monitor.model.quantity import parse_duration
-from monitor.model.time import DAY, MINUTE
+from monitor.model.time import DAY, MINUTE, from_rfc3339
 from monitor.settings import environment
 from monitor.telemetry import Counters
 
@@ -54,6 +54,21 @@ class Span(click.ParamType):
             self.fail(str(error), param, ctx)
 
 
+class Instant(click.ParamType):
+    """A time such as 2026-11-20T12:00:00Z, in microseconds."""
+
+    name = "time"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """Microseconds of the text."""
+        try:
+            return value if isinstance(value, int) else from_rfc3339(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is not a time such as 2026-11-20T12:00:00Z", param, ctx)
+
+
 @click.command()
 @click.option("--for", "lasts_us", type=Span(), metavar="60s", help="End after so long.")
 @click.option("--port", type=click.IntRange(0, 65_535), help="Of page, API and /metrics [8321].")
@@ -71,6 +86,9 @@ class Span(click.ParamType):
     metavar="19d",
     help="How much comes before the last six hours.",
 )
+@click.option(
+    "--until", "until_us", type=Instant(), metavar="TIME", help="Of --write: its end [now]."
+)
 @click.option("--fault", "faults", multiple=True, metavar="TEXT", help=_FAULT)
 @click.option("--single", is_flag=True, help="Of --write: no line stands for several events.")
 @click.option("--json", "as_json", is_flag=True, help="Print alerts as lines of JSON.")
@@ -83,6 +101,7 @@ def command(
     kafka: str | None,
     topic: str,
     history_us: int,
+    until_us: int | None,
     faults: tuple[str, ...],
     single: bool,
     as_json: bool,
@@ -96,8 +115,12 @@ def command(
     if write is not None and kafka is not None:
         message = "--write and --kafka exclude each other"
         raise click.UsageError(message)
+    if write is None and (single or until_us is not None):
+        message = "--single and --until belong to --write"
+        raise click.UsageError(message)
     chosen = [parse_fault(text) for text in faults] or None
-    story = Story.ending(wall_clock(), seed=seed, history_us=history_us, faults=chosen)
+    end_us = wall_clock() if until_us is None else until_us
+    story = Story.ending(end_us, seed=seed, history_us=history_us, faults=chosen)
     if write is not None:
         write_file(story, write, single=single)
     elif kafka is not None:
@@ -175,7 +198,7 @@ async def _run(
             await service.run(
                 stopping,
                 decided=screen.decided,
-                listening=lambda running: screen.listening(running.url),
+                listening=lambda running: screen.listening(running.url, CONFIG),
             )
         finally:
             watching.cancel()

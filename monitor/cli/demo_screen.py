@@ -5,6 +5,7 @@ import contextlib
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import click
 import msgspec
@@ -69,10 +70,13 @@ class Screen:
             yield advance
             bar.remove_task(task)
 
-    def listening(self, url: str) -> None:
+    def listening(self, url: str, config: Path) -> None:
         """Say where the service is."""
+        here = Path.cwd()
+        place = config.relative_to(here) if config.is_relative_to(here) else config
         self._say(
             f"Status page {url}/   metrics {url}/metrics   alerts {url}/api/v1/alerts\n"
+            f"Why an alert fired: monitor explain ID --from {url} --config {place}\n"
             "Now its last six hours pass in 40 seconds. What on-call would be told:"
         )
 
