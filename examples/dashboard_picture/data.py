@@ -1,6 +1,7 @@
 r"""Buckets of a replay in a real Prometheus, asked for the expressions of a panel: docs/dashboard.png.
 
-    monitor demo --write var/shop.ndjson.gz && monitor replay var/shop.ndjson.gz --out var/replay
+    monitor demo --until 2026-10-24T18:00:00Z --write var/shop.ndjson.gz
+    monitor replay var/shop.ndjson.gz --out var/replay
     cd examples/dashboard_picture
     python data.py ../../var/replay/buckets.ndjson orders 2026-10-24T10:00:00Z 2026-10-24T18:00:00Z
     npm install --legacy-peer-deps --no-package-lock && npm run build
