@@ -53,7 +53,15 @@ def require_served(plan: Plan, config: Path) -> None:
         raise ConfigError(message)
 
 
+class _Screen(Console):
+    """Standard output; whoever stops reading it has seen enough, which is no failure."""
+
+    def on_broken_pipe(self) -> None:
+        """Let the command line end as it does wherever the output is closed."""
+        raise BrokenPipeError
+
+
 def console() -> Console:
     """Standard output for tables; without colour where it is no terminal or NO_COLOR is set."""
     width = None if sys.stdout.isatty() else _PLAIN_WIDTH
-    return Console(highlight=False, width=width)
+    return _Screen(highlight=False, width=width)

@@ -7,17 +7,9 @@ from time import perf_counter
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
 from monitor.cli.options import config_option, console, json_option, print_json, require_served
+from monitor.cli.progress import Watch
 from monitor.clock import wall_clock
 from monitor.definitions import compile_plan, load
 from monitor.definitions.budget import TICKET_FACTOR
@@ -95,7 +87,7 @@ def command(
         _closing(inputs),
         nullcontext() if report is None else WholeFile(report, "--report") as page,
         outputs,
-        _Watch(inputs) as watch,
+        Watch("replay", inputs) as watch,
     ):
         run = Replay(
             inputs,
@@ -196,40 +188,3 @@ def _warn(inputs: list[LineFile], summary: dict[str, Any]) -> None:
         )
     elif not events["read"]:
         click.echo("warning: there was not one event in the input", err=True)
-
-
-class _Watch:
-    """Progress on a terminal: bytes, events a second, time left. Nothing is shown elsewhere."""
-
-    def __init__(self, inputs: list[LineFile]) -> None:
-        sizes = [file.size for file in inputs]
-        total = None if None in sizes else sum(size or 0 for size in sizes)
-        self._events = 0
-        self._began = perf_counter()
-        stderr = Console(stderr=True)
-        self._bar = Progress(
-            TextColumn("replay"),
-            BarColumn(),
-            TextColumn("{task.percentage:>3.0f} %"),
-            TextColumn("{task.fields[rate]}"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            console=stderr,
-            disable=not stderr.is_terminal,
-            transient=True,
-        )
-        self._task: TaskID = self._bar.add_task("replay", total=total, rate="")
-
-    def __enter__(self) -> "_Watch":
-        self._bar.start()
-        return self
-
-    def advance(self, read: int, events: int) -> None:
-        """Bytes and events read since the last call."""
-        self._events += events
-        rate = self._events / max(perf_counter() - self._began, 1e-9)
-        self._bar.update(self._task, advance=read, rate=f"{rate:,.0f} events/s")
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()

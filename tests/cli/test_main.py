@@ -1,6 +1,8 @@
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
@@ -96,3 +98,19 @@ def test_a_reader_that_leaves_is_no_error() -> None:
     errors = process.stderr.read()
     process.stderr.close()
     assert (process.wait(), errors) == (0, b"")
+
+
+def test_a_reader_that_has_seen_enough_of_a_table_is_no_failure(tmp_path: Path) -> None:
+    """`monitor check | head -1`, with the reader gone before the table comes."""
+    folder = tmp_path / "config"
+    assert cli.execute(["init", str(folder)]) == 0
+    program = "from monitor.cli import main; main()"
+    command = [sys.executable, "-c", program, "check", "--config", str(folder)]
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False)
+    finally:
+        os.close(writing)
+    assert done.returncode == 0
+    assert b"Traceback" not in done.stderr
