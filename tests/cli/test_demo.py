@@ -1,0 +1,119 @@
+"""`monitor demo` as a newcomer types it."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monitor.cli import execute
+
+PROGRAM = (sys.executable, "-c", "from monitor.cli import main; main()", "demo")
+FAULT = "incident:orders,country=DE:-45%@2026-11-19T20:00:00Z/80m"
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def get(port: int, route: str) -> bytes:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{route}", timeout=10) as answer:
+        return bytes(answer.read())
+
+
+def start(*arguments: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([*PROGRAM, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def test_an_incident_is_found_within_a_minute_and_all_routes_answer() -> None:
+    port = free_port()
+    began = time.monotonic()
+    demo = start("--port", str(port), "--json")
+    try:
+        assert demo.stdout is not None
+        alert: dict[str, Any] = json.loads(demo.stdout.readline())
+        seconds = time.monotonic() - began
+        bodies = {
+            route: get(port, route)
+            for route in ("/", "/metrics", "/healthz", "/api/v1/alerts", "/api/v1/metrics")
+        }
+        buckets = json.loads(get(port, "/api/v1/metrics/latency_p95/buckets"))["buckets"]
+        demo.send_signal(signal.SIGINT)
+        _, errors = demo.communicate(timeout=15)
+    finally:
+        demo.kill()
+        demo.communicate()
+    assert demo.returncode == 0, errors
+    assert errors == b""
+    assert (alert["metric"], alert["state"], alert["severity"]) == ("orders", "firing", "page")
+    assert alert["segment"] in ("DE", "all") or alert["segment"].startswith("DE,")
+    assert seconds < 60 * SLOW
+    assert b"orders" in bodies["/"]
+    assert b"monitor_alert_active{" in bodies["/metrics"]
+    assert buckets[-1]["state"] == "ok"
+    named = {m["name"] for m in json.loads(bodies["/api/v1/metrics"])["metrics"]}
+    assert {"active_users", "revenue_per_user", "latency_p95"} <= named
+
+
+SLOW = 3
+"""A build machine that does other things besides; alone it takes half a minute."""
+
+
+def test_it_ends_by_itself(tmp_path: Path) -> None:
+    began = time.monotonic()
+    done = subprocess.run(
+        [*PROGRAM, "--for", "2s", "--history", "1d", "--port", str(free_port())],
+        capture_output=True,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"has ended: 0 alerts fired" in done.stdout
+    assert b"Traceback" not in done.stderr
+    assert time.monotonic() - began < 30
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_events_to_a_file_with_their_truth(tmp_path: Path) -> None:
+    path = tmp_path / "shop.ndjson"
+    arguments = ["demo", "--write", str(path), "--history", "1h"]
+    arguments += ["--until", "2026-11-20T00:00:00Z", "--fault", FAULT]
+    assert execute(arguments) == 0
+    first = path.read_bytes()
+    assert json.loads(first.splitlines()[-1])["time"].startswith("2026-11-19T23:5")
+    (truth,) = json.loads(Path(f"{path}.truth.json").read_text())
+    assert (truth["kind"], truth["where"]) == ("incident", {"country": "DE"})
+    assert execute(arguments) == 0
+    assert path.read_bytes() == first
+    assert execute([*arguments, "--single"]) == 0
+    assert path.stat().st_size > 3 * len(first)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--for", "soon"], "is not a duration"),
+        (["--fault", "fire"], "fault 'fire'"),
+        (["--until", "2026-11-20T00:00:00Z"], "belong to --write"),
+        (["--until", "noon", "--write", "x.gz"], "is not a time"),
+        (["--write", "x.txt"], "names no format"),
+        (["--write", "x.gz", "--kafka", "h:1"], "exclude each other"),
+    ],
+)
+def test_wrong_options(arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute(["demo", *arguments]) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_a_port_that_was_asked_for_and_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert execute(["demo", "--port", str(port)]) == 2
+    assert f"--port {port}: cannot be listened on" in capsys.readouterr().err
