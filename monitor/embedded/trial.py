@@ -166,12 +166,16 @@ class Trial:
         return None
 
     def _is_known(self, incident: Incident) -> bool:
-        """Whether the same series alerts in the control by then, without the shift."""
-        when = from_rfc3339(incident.detected_at)
+        """Whether the same series has an alert in the control, without the shift, of that time.
+
+        That one may be found later there, by the evidence that the shift adds here: what began no
+        sooner than it tells of the history, not of the shift.
+        """
+        when, since = from_rfc3339(incident.detected_at), from_rfc3339(incident.started_at)
         return any(
             (other.dimension, other.segment, other.direction)
             == (incident.dimension, incident.segment, incident.direction)
-            and from_rfc3339(other.detected_at) <= when
+            and (from_rfc3339(other.detected_at) <= when or from_rfc3339(other.started_at) <= since)
             and (other.resolved_at is None or from_rfc3339(other.resolved_at) >= when)
             for other in self._control.values()
         )
@@ -179,16 +183,26 @@ class Trial:
     def _open_at_start(self) -> Incident | None:
         """An alert of the series, or of the whole, that was open when the shift began."""
         injection = self.injection
-        series = (injection.dimension or WHOLE, injection.value or WHOLE)
         for other in self._control.values():
             began = from_rfc3339(other.detected_at) <= injection.at_us
             ended = other.resolved_at is not None and (
                 from_rfc3339(other.resolved_at) <= injection.at_us
             )
-            place = (other.dimension, other.segment)
-            if began and not ended and place in (series, (WHOLE, WHOLE)):
+            if began and not ended and self._is_here(other):
                 return other
         return None
+
+    def _open_later(self) -> Incident | None:
+        """The first alert of the series, or of the whole, after the shift: the control has it too."""
+        at = self.injection.at_us
+        later = (one for one in self._found if from_rfc3339(one.detected_at) > at)
+        return next(filter(self._is_here, later), None)
+
+    def _is_here(self, incident: Incident) -> bool:
+        """Whether it is one of the named series, or of the whole."""
+        injection = self.injection
+        series = (injection.dimension or WHOLE, injection.value or WHOLE)
+        return (incident.dimension, incident.segment) in (series, (WHOLE, WHOLE))
 
     def _outcome(self, alert: Incident | None, span_us: tuple[int, int] | None) -> Outcome:
         at = self.injection.at_us
@@ -200,7 +214,8 @@ class Trial:
             return Outcome.NO_EVENTS
         if self._seen.learning:
             return Outcome.STILL_LEARNING
-        return Outcome.ALREADY_ALERTING if self._open_at_start() else Outcome.NOT_FOUND
+        anyway = self._open_at_start() or self._open_later()
+        return Outcome.ALREADY_ALERTING if anyway else Outcome.NOT_FOUND
 
     def _notes(self, span_us: tuple[int, int] | None) -> list[str]:
         """What a reader must know to take the outcome for what it is."""
@@ -208,6 +223,10 @@ class Trial:
         if span_us is not None:
             left = span_us[1] - injection.at_us
             notes.append(f"{duration(left)} of history follow" if left >= 0 else "")
+        own = None if self._first() or self._open_at_start() else self._open_later()
+        if own is not None and from_rfc3339(own.started_at) > injection.at_us:
+            quiet = duration(from_rfc3339(own.started_at) - injection.at_us)
+            notes.append(f"nothing was found in the {quiet} until the shift of that alert began")
         if seen.few:
             notes.append(f"too few units to judge in {seen.few:,} of {seen.buckets:,} buckets")
         if injection.dimension:

@@ -10,7 +10,7 @@ _TENTH = 0.0995
 """Shares from about a tenth on are told without a decimal."""
 
 _WORDS = {
-    "already_alerting": "not told apart: an alert of that series or its whole was open already",
+    "already_alerting": "not told apart from an alert that the history has anyway, of that series or its whole",
     "still_learning": "not judged: still learning then",
     "no_events": "nothing to shift: no such events from then on",
     "outside_history": "not judged: outside of the history",

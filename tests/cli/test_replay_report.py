@@ -81,6 +81,8 @@ def whole(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Whole:
         f"orders:-20%@{to_rfc3339(START - DAY)}",
         f"orders,country=XX:-20%@{at(24)}",
         f"value:+15%@{at(24)}",
+        f"orders:-0.5%@{at(5)}",
+        f"orders,country=DE:-0.5%@{at(24)}",
     ]
     options = [word for text in asked for word in ("--inject", text)]
     screen = StringIO()
@@ -93,7 +95,8 @@ def whole(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Whole:
 
 
 def test_injected_shifts_are_found_or_say_why_not(whole: Whole) -> None:
-    found, faint, during, early, outside, absent, ticket = whole[0]["injections"]
+    found, faint, during, early, outside, absent, ticket, *others = whole[0]["injections"]
+    before, other = others
     assert (found["outcome"], found["paged"]) == ("found", True)
     assert (found["alert"]["dimension"], found["alert"]["segment"]) in {
         ("country", "DE"),
@@ -109,6 +112,10 @@ def test_injected_shifts_are_found_or_say_why_not(whole: Whole) -> None:
     assert absent["outcome"] == "no_events"
     assert (ticket["outcome"], ticket["severity"], ticket["paged"]) == ("found", "ticket", False)
     assert ticket["alert"]["dimension"] == "all"
+    # The fault of 9 o'clock is found with it and without it: that is no merit of the shift.
+    assert (before["outcome"], before["alert"]) == ("already_alerting", None)
+    assert before["notes"][1].startswith("nothing was found in the ")
+    assert other["outcome"] == "not_found"
 
 
 def test_the_outputs_are_those_of_the_history_as_it_was(

@@ -133,7 +133,7 @@ def test_a_quiet_history_and_an_empty_one_are_pages_too() -> None:
     [
         ({"outcome": "still_learning"}, "still learning then"),
         ({"outcome": "outside_history"}, "outside of the history"),
-        ({"outcome": "already_alerting"}, "open already"),
+        ({"outcome": "already_alerting"}, "the history has anyway"),
         ({"outcome": "not_found", "peak_evidence_share": 0.31}, "reached 31 % of the threshold"),
         ({"outcome": "not_found"}, "not found"),
         ({"outcome": "found", "paged": True}, "paged after 40 min, by country=DE"),
