@@ -15,8 +15,7 @@ from monitor.definitions import Configuration, compile_plan, load
 from monitor.definitions.plan import Plan
 from monitor.embedded.backfill import Backfill
 from monitor.embedded.engine import Keeper
-from monitor.embedded.state_file import StoreKeeper, held
-from monitor.errors import StateError
+from monitor.embedded.state_file import StoreKeeper, new
 from monitor.ingest.files import LineFile, open_files
 from monitor.kafka.backfill import keeper as topic_keeper
 from monitor.kafka.service import Service
@@ -58,16 +57,9 @@ def command(files: tuple[str, ...], config: Path, as_json: bool) -> None:
 
 def _into_file(configuration: Configuration, plan: Plan, inputs: list[LineFile]) -> dict[str, Any]:
     path = Path(configuration.settings.sqlite_path)
-    with held(path) as store:
-        if StoreKeeper(store).has_state:
-            message = (
-                f"{path} holds the state of a service, and history cannot be put before it: move "
-                "the file away, or set journal.sqlite to another path"
-            )
-            raise StateError(message)
-    path.unlink()  # what a backfill that died has left
-    with held(path) as store:
-        return {**_work(configuration, plan, inputs, StoreKeeper(store)), "state": str(path)}
+    with new(path) as store:
+        found = _work(configuration, plan, inputs, StoreKeeper(store))
+    return {**found, "state": str(path)}
 
 
 async def _into_topics(

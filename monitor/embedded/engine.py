@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
+import structlog
 
 from monitor.clock import Clock
 from monitor.core.effects import ClosedBucket, Effect, RestatedBucket
@@ -24,6 +25,7 @@ from monitor.telemetry import Counters
 
 FIRST = 0
 """The shard that every service has."""
+_log = structlog.get_logger(__name__)
 
 
 class SourceState(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,6 +115,16 @@ class Engine:
             for name, state in self._known.items()
             if not state.ended
         }
+        for name in sorted(self._ingests.keys() - set(sources)):
+            self._let_go(name)
+
+    def _let_go(self, source: str) -> None:
+        """A source of a former run that is not named any more holds nothing back.
+
+        It has not ended: where it is named again, it goes on from where it stood.
+        """
+        _log.warning("source.gone", source=source, read_to=self._known[source].position)
+        self._take(source, self._ingests.pop(source).finish())
 
     def _open(self, shard: int) -> Machine:
         state = self._keeper.state(shard)

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from monitor.embedded.engine import SourceState
+from monitor.embedded.whole_file import PARTIAL
 from monitor.errors import StateError
 from monitor.journal.store import Store
 from monitor.model.record import Record
@@ -58,11 +59,11 @@ class StoreKeeper:
 
 
 @contextlib.contextmanager
-def held(path: Path) -> Iterator[Store]:
-    """The state file, made where it does not exist.
+def locked(path: Path) -> Iterator[None]:
+    """The state file's name, kept by this process; the file itself is not touched.
 
     Raises:
-        StateError: another process holds it, or it cannot be used; with the path and the remedy.
+        StateError: another process holds it, or its folder cannot be written; with the remedy.
     """
     lock_path = path.with_name(f"{path.name}.lock")
     try:
@@ -83,5 +84,52 @@ def held(path: Path) -> Iterator[Store]:
                 "(MONITOR__JOURNAL__SQLITE) to another path"
             )
             raise StateError(message) from None
-        with Store(path) as store:
-            yield store
+        yield
+
+
+@contextlib.contextmanager
+def held(path: Path) -> Iterator[Store]:
+    """The state file, made where it does not exist.
+
+    Raises:
+        StateError: another process holds it, or it cannot be used; with the path and the remedy.
+    """
+    with locked(path), Store(path) as store:
+        yield store
+
+
+@contextlib.contextmanager
+def new(path: Path) -> Iterator[Store]:
+    """A state file that appears whole at the end of the `with` block, or not at all.
+
+    Raises:
+        StateError: a service has state there, another process holds it, or it cannot be used.
+    """
+    partial = path.with_name(path.name + PARTIAL)
+    with locked(path):
+        if path.exists():
+            _require_none(path)
+        _remove(partial)  # what one that died has left
+        try:
+            with Store(partial) as store:
+                yield store
+            _remove(path)
+            partial.replace(path)
+        finally:
+            _remove(partial)
+
+
+def _require_none(path: Path) -> None:
+    with Store(path) as store:
+        if StoreKeeper(store).has_state:
+            message = (
+                f"{path} holds the state of a service, and history cannot be put before it: move "
+                "the file away, or set journal.sqlite to another path"
+            )
+            raise StateError(message)
+
+
+def _remove(path: Path) -> None:
+    """With what SQLite keeps beside it."""
+    for ending in ("", "-wal", "-shm"):
+        path.with_name(path.name + ending).unlink(missing_ok=True)

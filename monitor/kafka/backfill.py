@@ -21,6 +21,7 @@ from monitor.model.record import Record
 
 START = 0
 """Offset of the frames that the snapshots stand at: the whole log is still to come."""
+_ABORT_SECONDS = 10.0
 
 
 class TopicKeeper:
@@ -39,6 +40,8 @@ class TopicKeeper:
         self._producer = producer
         self._topics = topics
         self._loop = loop
+        self._writing: asyncio.Task[None] | None = None
+        self._closed = False
 
     def sources(self) -> dict[str, Any]:
         """Nothing: a backfill begins anew."""
@@ -74,8 +77,23 @@ class TopicKeeper:
         )
 
     def _write(self, outgoing: Sequence[Outgoing]) -> None:
-        writing = transact(self._producer, outgoing)
-        asyncio.run_coroutine_threadsafe(writing, self._loop).result()
+        asyncio.run_coroutine_threadsafe(self._transact(outgoing), self._loop).result()
+
+    async def _transact(self, outgoing: Sequence[Outgoing]) -> None:
+        if self._closed:
+            raise asyncio.CancelledError
+        self._writing = asyncio.current_task()
+        await transact(self._producer, outgoing)
+
+    async def close(self) -> None:
+        """Let what is being written go, and take no more: the thread that asks for it ends.
+
+        A producer that has stopped leaves a transaction waiting for good.
+        """
+        self._closed = True
+        if self._writing is not None:
+            self._writing.cancel()
+            await asyncio.wait({self._writing}, timeout=_ABORT_SECONDS)
 
 
 @asynccontextmanager
@@ -90,7 +108,11 @@ async def keeper(broker: Broker, topics: Topics) -> AsyncIterator[TopicKeeper]:
     await _require_none(broker, topics)
     producer = broker.producer(f"{topics.prefix}-backfill")
     async with broker.running(producer):
-        yield TopicKeeper(producer, topics, asyncio.get_running_loop())
+        found = TopicKeeper(producer, topics, asyncio.get_running_loop())
+        try:
+            yield found
+        finally:
+            await found.close()
 
 
 async def _require_none(broker: Broker, topics: Topics) -> None:

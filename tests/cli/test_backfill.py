@@ -117,6 +117,19 @@ def test_one_that_died_can_be_run_again(tmp_path: Path, past: Path) -> None:
         assert store.told() is None
 
 
+def test_one_that_is_interrupted_leaves_nothing(
+    tmp_path: Path, past: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, state = prepared(tmp_path, [])
+
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("monitor.embedded.engine.Engine.end_history", interrupted)
+    assert execute(["backfill", str(past), "--config", str(config)]) == 130
+    assert [path.name for path in tmp_path.glob(f"{state.name}*")] == [f"{state.name}.lock"]
+
+
 def test_a_file_that_is_absent_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config, state = prepared(tmp_path, [])
     assert execute(["backfill", "nowhere.ndjson", "--config", str(config)]) == 2

@@ -16,6 +16,7 @@ from monitor.errors import StateError
 from monitor.ingest import archives
 from monitor.ingest.files import open_files
 from monitor.journal.store import Store
+from monitor.model.time import MINUTE, SECOND, to_rfc3339
 from monitor.telemetry import Counters
 from tests.embedded import history
 
@@ -104,6 +105,27 @@ def test_a_file_that_comes_later_restates_what_has_closed(
     changed = [row for row in after if row["revision"]]
     assert changed
     assert all(str(row["start"]) <= str(newest["start"]) for row in changed)
+
+
+def test_a_file_that_is_not_named_any_more_holds_nothing_back(
+    tmp_path: Path, files: list[Path]
+) -> None:
+    with Store(tmp_path / "state.db") as store:
+        engine, feed = engine_on(store, tmp_path, files)
+        for _ in range(3):
+            feed.step()
+        engine.save()
+        feed.close()
+        engine, feed = engine_on(store, tmp_path, files[:1])  # the other one was rotated away
+        drain(feed)
+        engine.save()
+        buckets, _ = history.everything(store)
+        assert buckets[-1]["end"] == to_rfc3339(history.LATER * SECOND - 15 * MINUTE)
+        read = engine.state(str(files[1])).position - 1
+        engine, feed = engine_on(store, tmp_path, files)  # and is back: its rest is read
+        drain(feed)
+    assert read > 0
+    assert engine.counts["read"] == len(files[1].read_bytes().splitlines()) - read
 
 
 def test_one_process_at_a_time_has_the_state_file(tmp_path: Path) -> None:
