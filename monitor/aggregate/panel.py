@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -37,6 +37,7 @@ class Tick:
         value, window_value: of the bucket, and of the window that ends with it; NaN where undefined.
         alive: rows whose series was seen by the end of this bucket.
         active: whether any event of any kind arrived in it.
+        partial: whether its beginning may be missing: the first one after a history.
     """
 
     observation: Observation
@@ -46,6 +47,7 @@ class Tick:
     window_value: Floats
     alive: Bools
     active: bool
+    partial: bool = False
 
 
 def panel_calendar(metric: MetricPlan) -> Calendar:
@@ -92,6 +94,7 @@ class Panel:
         self._late = LateEvents(calendar, self.series, self._values, self._closed)
         self._active: set[int] = set()
         self._floor_us = NEVER  # what starts earlier belongs to a history, and is passed over
+        self._resumed = False  # the next bucket to close is the first after a history
         self._next = FOREVER  # start of the next bucket to close; FOREVER before the first event
         self._begun = False
         self.gone = np.empty(0, np.int64) if state is None else self._load(state)
@@ -104,6 +107,8 @@ class Panel:
     def note_activity(self, base_starts: Ints) -> None:
         """Take in the base buckets in which any event arrived."""
         starts = np.unique(bucket_starts(self.calendar, base_starts))
+        if self._resumed and (starts < self._floor_us).any():
+            self._resumed = False  # the source reaches back into the history: nothing is missing
         open_starts = starts[starts >= max(self._floor_us, self._next if self._begun else NEVER)]
         if len(open_starts):
             self._active.update(open_starts.tolist())
@@ -203,7 +208,8 @@ class Panel:
         if not self._begun:
             self._begun = True
             self._wholes_are_born(start)
-        tick = self._tick(start, end)
+        tick = replace(self._tick(start, end), partial=self._resumed)
+        self._resumed = False
         self._active.discard(start)
         self._next = end if tick.active else self._after_gap(end, until_us)
         return tick
@@ -317,6 +323,7 @@ class Panel:
         """
         if self._begun:
             self._floor_us = self._next
+            self._resumed = True
         self._open = OpenBuckets(self._values.measures, self._values.forms.of_units)
         self._late = LateEvents(self.calendar, self.series, self._values, self._closed)
         self._active.clear()
@@ -336,6 +343,7 @@ class Panel:
             "late": self._late.dump(),
             "active": sorted(self._active),
             "floor": self._floor_us,
+            "resumed": self._resumed,
             "next": self._next,
             "begun": self._begun,
             "folded": [[m, d, count] for (m, d), count in self.folded.items()],
@@ -348,6 +356,7 @@ class Panel:
         self._late.load(state["late"])
         self._active = set(state["active"])
         self._floor_us = state["floor"]
+        self._resumed = state["resumed"]
         self._next = state["next"]
         self._begun = state["begun"]
         self.folded.update({(m, d): count for m, d, count in state["folded"]})

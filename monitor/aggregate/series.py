@@ -124,11 +124,14 @@ class Series:
         table["timezone"][row] = self.timezones.index(plan.season_timezone)
 
     def stale(self, limit_us: int) -> Ints:
-        """Rows of segments that were not seen since this time."""
+        """Rows of segments that were not seen since this time.
+
+        One whose sums are all 0 (amounts of 0) is seen by its first bucket only.
+        """
         table = self.table
-        return np.flatnonzero(
-            (table["metric"] >= 0) & (table["parent"] >= 0) & (table["seen_us"] < limit_us)
-        )
+        born = np.where(table["born_us"] < FOREVER, table["born_us"], NEVER)
+        seen = np.maximum(table["seen_us"], born)
+        return np.flatnonzero((table["metric"] >= 0) & (table["parent"] >= 0) & (seen < limit_us))
 
     def restart(self, rows: Ints, born_us: Ints) -> None:
         """Let the series of these rows begin at these times, unseen until then."""

@@ -46,10 +46,10 @@ def odds(log10_evidence: float) -> str:
     """Evidence as odds against noise.
 
     >>> odds(2.0), odds(7.2), odds(23.4)
-    ('100 to 1', '16 million to 1', '10^23 to 1')
+    ('100 to 1', '16 million to 1', 'more than 10^15 to 1')
     """
     if log10_evidence > _LARGEST_NAMED:
-        return f"10^{log10_evidence:.0f} to 1"
+        return f"more than 10^{_LARGEST_NAMED} to 1"
     value = 10**log10_evidence
     for size, name in _NAMED:
         if value >= size:
@@ -145,7 +145,7 @@ def where_sentence(plan: MetricPlan, incident: Incident) -> str | None:
     if incident.dimension != "all" or len(plan.groupings) == 1:
         return None
     if not incident.segments:
-        return "Where: no segment stands out from the whole."
+        return "Where: no single segment is certain so far."
     parts = [
         f"{s['dimension']}={s['segment']} {percent(s['relative_shift'])} (n = {number(s['n'])})"
         for s in incident.segments[:_LISTED_SEGMENTS]

@@ -5,6 +5,7 @@ A verb's file is imported when the verb is used, so that `monitor check` does no
 
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -54,6 +55,8 @@ def monitor() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command line and exit; every error is one line on standard error, without a traceback."""
+    # Told to stop, a verb must leave as little half-written as when it is interrupted.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(execute(arguments))
 
 

@@ -1,6 +1,7 @@
 """The events of the demo's story for others: to a file, or to a Kafka broker and on live."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +35,8 @@ async def produce_events(story: Story, address: str, topic: str, *, lasts_us: in
         UnreachableError: no broker answers.
     """
     stopping = asyncio.Event()
+    # What it says of a broker that is down is said in one line, with the remedy, by the error.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     shop = story.shop(aggregated=True)
     with stopped_by_signals(stopping), ends_after(stopping, lasts_us):
         minute = 0

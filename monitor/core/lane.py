@@ -67,6 +67,8 @@ class Lane:
         self._grow()
         traits = self.panel.series.traits()
         expectation = self.baseline.expect(seen.start_us, seen.end_us, traits)
+        if tick.partial:
+            return [*late, self._closed_bucket(tick, expectation, None)]
         if expectation.tail is not None:  # some rows are quantiles, judged by ranks
             seen = replace(seen, above=self.panel.above(tick, band_edges(expectation, traits)))
         decision = self.guard.step(seen, expectation, traits)

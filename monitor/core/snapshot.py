@@ -31,9 +31,7 @@ def decode(data: bytes) -> dict[str, Any]:
     try:
         state: dict[str, Any] = _decoder.decode(zstandard.decompress(data))
     except (zstandard.ZstdError, msgspec.DecodeError, ValueError) as error:
-        message = (
-            f"snapshot of {len(data)} bytes cannot be read ({error}): the one before is needed"
-        )
+        message = f"snapshot of {len(data)} bytes cannot be read ({error})"
         raise StateError(message) from error
     if state.get("format") != FORMAT:
         message = (

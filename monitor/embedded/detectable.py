@@ -1,6 +1,6 @@
 """The minimum detectable shift of every metric, from what a machine has learnt.
 
-The level goes on learning while there is no suspicion: a shift that takes most of a day to be found is
+Quantiles are judged by the share of events beyond their level, for which it is not worked out. The level goes on learning while there is no suspicion: a shift that takes most of a day to be found is
 found less often than this says.
 """
 
@@ -12,6 +12,7 @@ import numpy as np
 from monitor.core.lane import Lane
 from monitor.core.machine import Machine
 from monitor.definitions.calendar import bucket_start
+from monitor.definitions.plan import Law
 from monitor.guard.bets import SIZES, scale
 from monitor.guard.detectable import minimum_detectable_shift
 from monitor.model.tick import Bools, Floats, Observation
@@ -49,7 +50,7 @@ def _of_lane(lane: Lane, from_us: int | None) -> dict[str, dict[str, float | Non
         row = rows[metric.name]
         bets = SIZES.size * (int(traits.up[row]) + int(traits.down[row]))
         for name, horizon in HORIZONS.items():
-            if few[row]:
+            if few[row] or metric.law is Law.QUANTILE:
                 continue
             shift = minimum_detectable_shift(
                 relative_variance=float(variance[row]),

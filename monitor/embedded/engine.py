@@ -16,6 +16,7 @@ from monitor.clock import Clock
 from monitor.core.effects import ClosedBucket, Effect, RestatedBucket
 from monitor.core.machine import Machine
 from monitor.definitions.plan import Plan
+from monitor.errors import StateError
 from monitor.ingest.envelope import Fields
 from monitor.ingest.source import Flush, Ingest
 from monitor.journal.records import dead_letter_record, records
@@ -48,6 +49,10 @@ class SourceState(msgspec.Struct, frozen=True, kw_only=True):
 
 class Keeper(Protocol):
     """Keeps what an engine decides, and its state."""
+
+    @property
+    def place(self) -> str:
+        """Where it keeps, for whoever must look."""
 
     def sources(self) -> dict[str, SourceState]:
         """Where the sources stood at the last save; nothing where there was none."""
@@ -130,7 +135,11 @@ class Engine:
         state = self._keeper.state(shard)
         if state is None:
             return Machine(self._plan, shard)
-        machine, effects = Machine.restore(self._plan, shard, state)
+        try:
+            machine, effects = Machine.restore(self._plan, shard, state)
+        except StateError as error:
+            message = f"{self._keeper.place}: {error}; move it away to start anew"
+            raise StateError(message) from error
         self._keep(shard, effects)
         self._counters.snapshots.labels("restored").inc()
         return machine

@@ -1,14 +1,18 @@
 """What feeds an engine: files read to their end, and the synthetic shop at the pace of a clock."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Protocol
+
+import structlog
 
 from monitor.clock import Clock
 from monitor.core.effects import Effect
 from monitor.definitions import Configuration
 from monitor.definitions.plan import Plan
 from monitor.embedded.engine import Engine, Keeper
-from monitor.ingest.files import LineFile, expand, open_files
+from monitor.errors import InputError
+from monitor.ingest.files import STANDARD_INPUT, LineFile, expand, open_files
 from monitor.ingest.synthetic import Shop
 from monitor.model.time import MINUTE, SECOND
 from monitor.settings import SyntheticSource
@@ -17,6 +21,8 @@ from monitor.telemetry import Counters
 CHUNK_LINES = 20_000
 CHUNK_CELLS = 50_000
 """Lines and cells read of a file before another one may have its turn: a flush, and so a frame."""
+
+_log = structlog.get_logger(__name__)
 
 SHOP = "shop"
 """Name of the synthetic source."""
@@ -45,6 +51,7 @@ class FilesFeed:
         self._files = {f.name: f for f in files if not engine.state(f.name).ended}
         for file in files:
             if file.name not in self._files:
+                _tell_if_changed(file, engine.state(file.name).note)
                 file.close()
         self._readers = {name: self._rest(file) for name, file in self._files.items()}
 
@@ -75,7 +82,20 @@ class FilesFeed:
             if taken >= CHUNK_LINES or engine.waiting(name) >= CHUNK_CELLS:
                 return engine.flush(name)
         del self._readers[name]
+        engine.note(name, self._files[name].size or 0)
         return engine.finish(name)
+
+
+def _tell_if_changed(file: LineFile, size: int) -> None:
+    """Say of a file that was read to its end before that it is another now."""
+    if file.size != size:
+        _log.warning(
+            "source.changed",
+            file=file.name,
+            bytes_then=size,
+            bytes_now=file.size,
+            remedy="a file is read once: put what is new into a new one",
+        )
 
 
 class ShopFeed:
@@ -120,6 +140,20 @@ class ShopFeed:
         return (self.now_us + MINUTE - self._clock()) / SECOND
 
 
+def _require_regular(name: str) -> None:
+    """Refuse what cannot be read again from where a run before had come.
+
+    Raises:
+        InputError: it is a pipe, standard input or a device.
+    """
+    if name == STANDARD_INPUT or (Path(name).exists() and not Path(name).is_file()):
+        message = (
+            f"source.files: {name}: is no regular file, and a service must be able to go on where "
+            "it was; write it to a file, or use `monitor replay` or Kafka"
+        )
+        raise InputError(message)
+
+
 def source_of(
     configuration: Configuration, plan: Plan, keeper: Keeper, *, clock: Clock, counters: Counters
 ) -> tuple[Engine, Feed]:
@@ -141,7 +175,10 @@ def source_of(
 
     source = configuration.settings.source
     if source.files is not None:
-        files = open_files(expand(source.files))
+        names = expand(source.files)
+        for name in names:
+            _require_regular(name)
+        files = open_files(names)
         reading = engine([file.name for file in files])
         return reading, FilesFeed(reading, files)
     made = engine([SHOP])

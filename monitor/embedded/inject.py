@@ -56,6 +56,8 @@ def parse_injection(text: str, plan: Plan) -> Injection:
     dimension, equals, value = pair.partition("=")
     if not (at and colon and name) or (comma and not (dimension and equals and value)):
         raise _error(text, f"is not {_SHAPE}")
+    if "=" in value and "," in value and not value.startswith('"'):
+        raise _error(text, "names more than one dimension; write one, its combinations follow")
     metric = _metric(text, name.strip(), plan)
     if comma:
         _check_dimension(text, metric, dimension.strip())

@@ -24,6 +24,11 @@ class StoreKeeper:
         self.store = store
 
     @property
+    def place(self) -> str:
+        """The path of the file."""
+        return str(self.store.path)
+
+    @property
     def has_state(self) -> bool:
         """Whether a service has saved its state here."""
         return self.store.snapshot(_SOURCES) is not None

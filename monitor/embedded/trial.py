@@ -48,7 +48,8 @@ class _Seen:
         buckets: of the shifted series, since the shift.
         learning: whether they were still learnt in its first bucket.
         few: buckets in which too few units were expected of them.
-        peak: the highest evidence, as a share of its threshold, and whose it was.
+        peak: the highest evidence below its threshold, as a share of it, and whose it was: more than
+            that is an alert, of this shift or of the history.
     """
 
     buckets: int = 0
@@ -124,7 +125,7 @@ class Trial:
             seen.learning |= self._is_first and bool((states == State.LEARNING).all())
         for row, name in own if dimensions else places:
             share = float(effect.evidence[row] * LN10 / effect.log_threshold[row])
-            if share > (seen.peak[0] if seen.peak else 0.0):
+            if 1 > share > (seen.peak[0] if seen.peak else 0.0):
                 seen.peak = share, group.dimension, name
 
     def result(self, span_us: tuple[int, int] | None) -> dict[str, Any]:
@@ -133,7 +134,7 @@ class Trial:
         Args:
             span_us: earliest and newest event of the history.
         """
-        injection, seen = self.injection, self._seen
+        injection = self.injection
         alert = self._first()
         body: dict[str, Any] = {
             "inject": injection.text,
@@ -147,7 +148,7 @@ class Trial:
             "paged": alert is not None and alert.severity == "page",
             "delay_seconds": None,
             "alert": None,
-            "peak_evidence_share": None if seen.peak is None else round(seen.peak[0], 4),
+            "peak_evidence_share": self._peak(alert),
             "notes": self._notes(span_us),
         }
         if alert is not None:
@@ -156,6 +157,12 @@ class Trial:
             names = ("alert_id", "dimension", "segment", "detected_at", "evidence", "threshold")
             body["alert"] = {name: getattr(alert, name) for name in (*names, "summary")}
         return body
+
+    def _peak(self, alert: Incident | None) -> float | None:
+        """The highest evidence as a share of its threshold; 1 or more where an alert was found."""
+        if alert is not None:
+            return round(alert.evidence / alert.threshold, 4)
+        return None if self._seen.peak is None else round(self._seen.peak[0], 4)
 
     def _first(self) -> Incident | None:
         """The first alert of the right direction that the control does not have."""
@@ -220,7 +227,7 @@ class Trial:
     def _notes(self, span_us: tuple[int, int] | None) -> list[str]:
         """What a reader must know to take the outcome for what it is."""
         injection, seen, notes = self.injection, self._seen, []
-        if span_us is not None:
+        if span_us is not None and span_us[0] <= injection.at_us:
             left = span_us[1] - injection.at_us
             notes.append(f"{duration(left)} of history follow" if left >= 0 else "")
         own = None if self._first() or self._open_at_start() else self._open_later()

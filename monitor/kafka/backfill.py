@@ -43,6 +43,11 @@ class TopicKeeper:
         self._writing: asyncio.Task[None] | None = None
         self._closed = False
 
+    @property
+    def place(self) -> str:
+        """The topics."""
+        return f"{self._topics.prefix}.*"
+
     def sources(self) -> dict[str, Any]:
         """Nothing: a backfill begins anew."""
         return {}

@@ -171,7 +171,10 @@ def _judging(explanation: Explanation) -> Iterator[tuple[str, str]]:
         )
     if facts.seconds_per_false_alarm is not None:
         every = long(facts.seconds_per_false_alarm)
-        yield "", f"one false {facts.severity or 'alarm'} of this series in {every} at most"
+        yield (
+            "",
+            f"on average one false {facts.severity or 'alarm'} of this series in {every} or more",
+        )
     if explanation.peak is not None:
         at = _minute(explanation.peak.at)
         yield "peak evidence", f"log10 {number(explanation.peak.evidence)} at {at}"
@@ -198,7 +201,10 @@ def _needed(explanation: Explanation) -> Iterator[tuple[str, str]]:
         if needed.relative_shift is None:
             yield within, "none, however large"
         else:
-            yield within, f"about {percent(needed.relative_shift)[1:]}, in every other case"
+            yield (
+                within,
+                f"about {percent(needed.relative_shift)[1:]}, found about half of the time",
+            )
     yield "", "at the volume and noise of that bucket, if it had begun there"
 
 

@@ -97,7 +97,8 @@ def _facts(report: Report) -> list[str]:
     if span["first"]:
         length = from_rfc3339(span["last"]) - from_rfc3339(span["first"])
         facts.append(("period", duration(length), f"{_minute(span['first'])} on"))
-        facts += [_budget(budget, length) for budget in report.budgets]
+        judged = _judged_us(summary)
+        facts += [_budget(budget, judged) for budget in report.budgets]
     odd = f"{events['late']:,} late, {events['dead_lettered']:,} could not be used"
     facts.append(("events", f"{events['read']:,}", f"{odd}; {', '.join(report.sources)}"))
     return [
@@ -107,12 +108,20 @@ def _facts(report: Report) -> list[str]:
     ]
 
 
-def _budget(budget: Budget, length_us: int) -> tuple[str, str, str]:
+def _judged_us(summary: Mapping[str, Any]) -> int:
+    """How long the metric that was learnt first has been judged."""
+    last = from_rfc3339(summary["span"]["last"])
+    learnt = [m["learning_until"] for m in summary["metrics"] if not m["learning"]]
+    return max(0, *(last - from_rfc3339(until) for until in learnt if until), 0)
+
+
+def _budget(budget: Budget, judged_us: int) -> tuple[str, str, str]:
     """How much of a budget was used."""
-    allowed = number(budget.allowed * length_us / budget.per_us)
+    allowed = number(budget.allowed * judged_us / budget.per_us)
     more = (
-        f"fired, true or false; the budget allows {allowed} false ones in this period "
-        f"({number(budget.allowed)} per {duration(budget.per_us)})"
+        f"fired, true or false; the budget allows {allowed} false ones in the "
+        f"{duration(judged_us)} that were judged ({number(budget.allowed)} per "
+        f"{duration(budget.per_us)})"
     )
     return f"{budget.severity}s", f"{budget.fired:,}", more
 
