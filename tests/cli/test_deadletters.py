@@ -216,9 +216,12 @@ def test_on_a_terminal_it_asks(
 
     monkeypatch.setattr(sys, "stdin", Terminal())
     asked: list[str] = []
-    monkeypatch.setattr(
-        "click.termui.visible_prompt_func", lambda text: asked.append(text) or answer.strip()
-    )
+
+    def ask(text: str) -> str:
+        asked.append(text)
+        return answer.strip()
+
+    monkeypatch.setattr("click.termui.visible_prompt_func", ask)
     again = told.folder / "again.ndjson"
     told("deadletters", "replay", "--out", str(again))
     assert told.listed()["sent_again"] == sent

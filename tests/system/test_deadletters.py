@@ -16,8 +16,9 @@ from monitor.kafka.broker import Broker, Outgoing
 from monitor.kafka.letters import TopicLetters
 from monitor.model.record import Stream
 from tests.system.kafka_io import contents, create_topic, until, working, write
+from tests.system.plans import orders_plan
 from tests.system.servers import Kafka, free_port
-from tests.system.test_ingest_worker import Setting, orders_plan
+from tests.system.test_ingest_worker import Setting
 
 pytestmark = pytest.mark.system
 
