@@ -16,9 +16,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, ProducerFenced
 from aiokafka.structs import TopicPartition
 
-from monitor.errors import InputError, MonitorError, StateError, UnreachableError
+from monitor.errors import InputError, StateError, UnreachableError
 from monitor.journal.letters import MARK, decode_letter, marked
-from monitor.kafka.broker import Broker, is_down, on_loop_error, slices
+from monitor.kafka.broker import Broker, is_down, on_loop_error, slices, stop
 from monitor.kafka.topics import source_partitions
 from monitor.kafka.view_worker import Reader
 from monitor.model.letter import Letter
@@ -34,6 +34,8 @@ _BATCH_BYTES = 4 << 20
 _REQUEST_BYTES = 1 << 30
 """No bound of our own: the topic took the message once, and its broker knows its limit."""
 _T = TypeVar("_T")
+Wrapping = tuple[bytes | None, list[tuple[str, bytes]]]
+"""Key and headers of a message."""
 
 
 class TopicLetters:
@@ -58,6 +60,7 @@ class TopicLetters:
         self.target = f"topic {source} on {broker.address}"
         self.dated = True
         self._producer: AIOKafkaProducer | None = None
+        self._consumers: list[AIOKafkaConsumer] = []
         self._runner = asyncio.Runner()
         try:
             self._runner.get_loop().set_exception_handler(on_loop_error)
@@ -78,7 +81,9 @@ class TopicLetters:
             return len((await admin.describe_topics([self._topic]))[0]["partitions"])
 
     def close(self) -> None:
-        """Release the loop."""
+        """Release the loop, and what an iteration that was broken off has left in it."""
+        for consumer in list(self._consumers):
+            self._release(consumer)
         self._runner.close()
 
     def __iter__(self) -> Iterator[Letter]:
@@ -112,6 +117,7 @@ class TopicLetters:
     def _records(self) -> Iterator[Record]:
         """All records up to the end as it is now, parts joined."""
         consumer = self._run(self._made(self._broker.consumer))
+        self._consumers.append(consumer)
         try:
             self._run(self._broker.start(consumer))
             for partition in range(self._partitions):
@@ -121,7 +127,12 @@ class TopicLetters:
                 while (batches := self._run(self._poll(consumer, place, end))) is not None:
                     yield from reader.read(batches)[0]
         finally:
-            self._run(consumer.stop())
+            self._release(consumer)
+
+    def _release(self, consumer: AIOKafkaConsumer) -> None:
+        if consumer in self._consumers:
+            self._consumers.remove(consumer)
+            self._run(stop(consumer))
 
     @staticmethod
     async def _made(make: Any) -> Any:
@@ -159,8 +170,7 @@ class TopicLetters:
             self._run(self._broker.start(self._producer))
             yield
         finally:
-            with contextlib.suppress(MonitorError):
-                self._run(self._producer.stop())
+            self._run(stop(self._producer))
             self._producer = None
 
     def send(self, letters: Iterable[Letter], now_us: int) -> int:
@@ -174,15 +184,17 @@ class TopicLetters:
     async def _transact(self, letters: list[Letter], now_us: int) -> None:
         producer = self._producer
         assert producer is not None, "send() outside of begin()"  # noqa: S101
+        wrappings = await self._wrappings(letters)
         async with asyncio.timeout(_STALLED_SECONDS), producer.transaction():
             taken = [
                 await producer.send(
                     self._source,
                     letter.payload,
                     partition=int(letter.source),
-                    headers=[(HEADER, letter.key.encode())],
+                    key=key,
+                    headers=[*headers, (HEADER, letter.key.encode())],
                 )
-                for letter in letters
+                for letter, (key, headers) in zip(letters, wrappings, strict=True)
             ]
             # Where an event came to stand is known once it was taken, before anything is committed.
             places = await asyncio.gather(*taken)
@@ -199,6 +211,29 @@ class TopicLetters:
                 for part, piece in enumerate(pieces)
             ]
             await asyncio.gather(*marks)
+
+    async def _wrappings(self, letters: list[Letter]) -> list[Wrapping]:
+        """Key and headers of the messages that letters were, while the source topic still has them.
+
+        A letter keeps the bytes of its message only, and part of an event may stand in headers.
+        """
+        found: dict[str, Wrapping] = {}
+        by_partition: dict[int, list[Letter]] = {}
+        for letter in letters:
+            by_partition.setdefault(int(letter.source), []).append(letter)
+        async with self._broker.running(self._broker.consumer()) as consumer:
+            for partition, own in by_partition.items():
+                place = TopicPartition(self._source, partition)
+                consumer.assign([place])
+                first = (await consumer.beginning_offsets([place]))[place]
+                end = (await consumer.end_offsets([place]))[place]
+                for letter in sorted(own, key=lambda letter: letter.position):
+                    if first <= letter.position < end:
+                        message = await _message(consumer, place, letter.position)
+                        if message is not None and message.value == letter.payload:
+                            others = [one for one in message.headers if one[0] != HEADER]
+                            found[letter.key] = (message.key, others)
+        return [found.get(letter.key, (None, [])) for letter in letters]
 
     def _run(self, work: Coroutine[Any, Any, _T]) -> _T:
         """Do it in the loop; what Kafka says against it in one line, with the remedy."""
@@ -226,6 +261,19 @@ class TopicLetters:
                 raise UnreachableError(message) from error
             message = f"{self.place} cannot be used {what}; what was sent is marked"
             raise StateError(message) from error
+
+
+async def _message(consumer: AIOKafkaConsumer, place: TopicPartition, offset: int) -> Any:
+    """The message at an offset; None where there is none any more."""
+    async with asyncio.timeout(_STALLED_SECONDS):
+        if await consumer.position(place) != offset:
+            consumer.seek(place, offset)
+        # The consumer passes markers of transactions, and what was compacted away, without a record.
+        while await consumer.position(place) <= offset:
+            found = await consumer.getmany(place, timeout_ms=_POLL_MS, max_records=1)
+            for message in found.get(place, ()):
+                return message if message.offset == offset else None
+    return None
 
 
 def _pieces(letter: Letter, now_us: int, replayed_as: str) -> list[bytes]:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka.admin.records_to_delete import RecordsToDelete
+from aiokafka.structs import TopicPartition
 
 from monitor.cli import execute
 from monitor.journal.letters import Choice, Tally
@@ -115,6 +117,29 @@ async def test_letters_are_sent_once_and_known_when_they_come_back(service: Serv
     assert [len(await service.source(n)) for n in (0, 1)] == [4, 2]
     assert "sent 2" in await service.run("replay", "--again", "--reason", "missing_time")
     assert [len(await service.source(n)) for n in (0, 1)] == [6, 2]
+
+
+async def test_a_message_keeps_its_key_and_its_headers(service: Service) -> None:
+    topic = service.setting.service.source.topic
+    headers = [("ce_type", b"order"), ("ce_id", b"1")]
+    wrapped = [
+        Outgoing(topic=topic, partition=0, key=b"u%d" % n, value=b"{", headers=headers)
+        for n in range(3)
+    ]
+    await write(service.setting.broker, wrapped)
+    await service.ingest(3)
+    place = TopicPartition(topic, 0)
+    async with service.setting.broker.admin() as admin:
+        await admin.delete_records({place: RecordsToDelete(before_offset=1)})
+    assert "sent 3" in await service.run("replay")
+    sent = (await service.source())[-3:]
+    assert [record.key for record in sent] == [None, b"u1", b"u2"]
+    assert [record.value for record in sent] == [b"{"] * 3
+    assert [record.headers for record in sent] == [
+        (("monitor-replayed", b"0|0"),),
+        (*headers, ("monitor-replayed", b"0|1")),
+        (*headers, ("monitor-replayed", b"0|2")),
+    ]
 
 
 async def test_what_dies_in_the_middle_of_a_transaction_has_sent_nothing(
