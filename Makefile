@@ -16,7 +16,7 @@ PURE_FILES := $(subst $(empty) $(empty),$(comma),$(PURE:%=monitor/%/*))
 demo: .venv
 	$(BIN)/monitor demo $(DEMO)
 
-.PHONY: demo check lint format types layers test coverage lock dashboards clean
+.PHONY: demo check lint format types layers test coverage fuzz lock dashboards clean
 
 check: lint types layers test coverage
 
@@ -51,6 +51,11 @@ coverage: .venv
 	$(BIN)/coverage report --fail-under=0
 	@echo "== the pure packages, 95 % at least"
 	$(BIN)/coverage report --include='$(PURE_FILES)'
+
+# Messages and configurations of all sorts, for so long; the short form of it is among the tests.
+FUZZ ?= 3m
+fuzz: .venv
+	$(BIN)/python -m tests.fuzz $(FUZZ)
 
 # Needs uv in the virtual environment: .venv/bin/pip install uv
 lock:

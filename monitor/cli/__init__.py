@@ -14,7 +14,18 @@ import click
 from monitor.definitions.mistake import did_you_mean
 from monitor.errors import MonitorError
 
-VERBS = ("init", "check", "schema", "demo", "replay", "backfill", "run", "explain", "dashboards")
+VERBS = (
+    "init",
+    "check",
+    "schema",
+    "demo",
+    "replay",
+    "backfill",
+    "run",
+    "explain",
+    "deadletters",
+    "dashboards",
+)
 """Every verb, in the order of `--help`; the file is `monitor/cli/VERB.py`."""
 
 _INTERRUPTED = 130

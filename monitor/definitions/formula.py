@@ -1,5 +1,6 @@
 """Formulas of derived metrics: `+ - * / ( )`, numbers and names of metrics."""
 
+import math
 import re
 from dataclasses import dataclass
 from typing import NoReturn
@@ -7,7 +8,9 @@ from typing import NoReturn
 Tree = float | str | tuple[str, "Tree", "Tree"]
 """A number, the name of a metric, or (operator, left, right)."""
 
-_TOKEN = re.compile(r"\s*(?:(\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|\.\d+)|([A-Za-z_]\w*)|(.))")
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?|\.[0-9]+")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_TOKEN = re.compile(rf"\s*(?:{_NUMBER.pattern}|{_NAME.pattern}|.)")
 _LONGEST = 1000
 _DEEPEST = 50
 
@@ -115,10 +118,14 @@ class _Reader:
                 self.refuse("')'")
             self.advance()
             return tree
-        if word is None or not (word[0].isalnum() or word[0] in "_."):
+        if word is not None and _NUMBER.fullmatch(word):
+            number = float(word)
+            if not math.isfinite(number):
+                self.refuse("a number below 1.8e308")
+            self.advance()
+            return number
+        if word is None or not _NAME.fullmatch(word):
             self.refuse("a metric, a number or '('")
         self.advance()
-        if word[0].isdigit() or word[0] == ".":
-            return float(word)
         self.names.add(word)
         return word

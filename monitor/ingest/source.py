@@ -237,6 +237,7 @@ class Ingest:
                     reason=fault.reason,
                     detail=fault.detail,
                     payload=payload,
+                    read_us=horizon_us - self._plan.max_clock_skew_us,
                 )
             )
             self._dead_bytes += len(payload)

@@ -54,10 +54,20 @@ def open_history(where: str, *, token: str | None) -> History:
             message = f"--from {where}: names no server; write http://HOST:PORT"
             raise InputError(message)
         return ServiceHistory(where.rstrip("/"), token=token)
+    path = find_local(where)
+    return FolderHistory(path) if path.is_dir() else StateHistory(path)
+
+
+def find_local(where: str) -> Path:
+    """The folder or the SQLite file of that name.
+
+    Raises:
+        InputError: there is none; with the remedy.
+    """
     path = Path(where)
     try:
         if path.is_dir():
-            return FolderHistory(path)
+            return path
         with path.open("rb") as file:
             is_state = file.read(len(_SQLITE)) == _SQLITE
     except OSError as error:
@@ -70,4 +80,4 @@ def open_history(where: str, *, token: str | None) -> History:
         beside = f"; name its folder, {path.parent}" if path.suffix == ".ndjson" else ""
         message = f"--from {where}: is no state file of the monitor{beside}"
         raise InputError(message)
-    return StateHistory(path)
+    return path

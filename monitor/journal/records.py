@@ -135,11 +135,14 @@ def dead_letter_line(letter: DeadLetter) -> dict[str, Any]:
 
 
 def dead_letter_record(letter: DeadLetter) -> Record:
-    """The record of a dead letter, under its source and position."""
+    """The record of a dead letter, under its source and position: its line, and when it was read."""
+    line = dead_letter_line(letter)
+    if letter.read_us is not None:
+        line["read_at"] = to_rfc3339(letter.read_us)
     return Record(
         stream=Stream.DEAD_LETTERS,
         key=f"{letter.source}|{letter.position}",
-        value=_encoder.encode(dead_letter_line(letter)),
+        value=_encoder.encode(line),
     )
 
 

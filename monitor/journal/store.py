@@ -179,6 +179,12 @@ class Store:
         query = f"SELECT key, body FROM {DOCUMENTS[stream]} ORDER BY rowid"  # noqa: S608
         return dict(self._read(query))
 
+    def each(self, stream: Stream) -> Iterator[tuple[str, bytes]]:
+        """Like `documents`, one after the other: however many there are, one is held."""
+        with guarded(self.path), self._reader() as connection:
+            query = f"SELECT key, body FROM {DOCUMENTS[stream]} ORDER BY rowid"  # noqa: S608
+            yield from connection.execute(query)
+
     def positions(self) -> dict[str, int]:
         """The next position to read, by source or topic and partition."""
         return dict(self._read("SELECT source, position FROM positions"))

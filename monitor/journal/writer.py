@@ -6,6 +6,7 @@ from datetime import datetime
 
 import msgspec
 
+from monitor.journal.letters import MARK
 from monitor.journal.records import RESTATED
 from monitor.model.bucket import BucketColumns
 from monitor.model.incident import Incident, IncidentState
@@ -140,6 +141,9 @@ class Writer:
             f"INSERT INTO {table} (key, body) VALUES (?, ?) "  # noqa: S608
             "ON CONFLICT (key) DO UPDATE SET body = excluded.body"
         )
+        if record.stream is Stream.DEAD_LETTERS and not record.value.startswith(MARK):
+            # A source that goes on from its last save brings letters again; what was marked stays so.
+            query += f" WHERE substr(body, 1, {len(MARK)}) <> x'{MARK.hex()}'"
         self._connection.execute(query, (record.key, record.value))
 
     def put_positions(self, positions: Mapping[str, int]) -> None:

@@ -85,8 +85,15 @@ class Broker:
             max_partition_fetch_bytes=_FETCH_BYTES,
         )
 
-    def producer(self, transactional_id: str) -> AIOKafkaProducer:
-        """A transactional producer, not started; its start fences the former one of this id."""
+    def producer(
+        self, transactional_id: str, *, request_bytes: int = 2 * PART_BYTES
+    ) -> AIOKafkaProducer:
+        """A transactional producer, not started; its start fences the former one of this id.
+
+        Args:
+            transactional_id: what it writes for.
+            request_bytes: the longest message that it sends.
+        """
         return AIOKafkaProducer(
             bootstrap_servers=self.address,
             transactional_id=transactional_id,
@@ -95,7 +102,7 @@ class Broker:
             request_timeout_ms=_REQUEST_MS,
             compression_type="lz4",
             max_batch_size=_BATCH_BYTES,
-            max_request_size=2 * PART_BYTES,
+            max_request_size=request_bytes,
         )
 
     @contextlib.asynccontextmanager

@@ -51,6 +51,7 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
         reason: why.
         detail: the field and the value that were at fault, for a person.
         payload: the bytes as they came.
+        read_us: the wall clock when it was read; None where nobody kept it.
     """
 
     source: str
@@ -58,3 +59,4 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     reason: Reject
     detail: str
     payload: bytes
+    read_us: int | None = None

@@ -23,7 +23,11 @@ def test_names_are_sorted_and_told_once() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "a b", "a +", "(a", "a)", "a ^ 2", "1", "a / 0", "1a", "a..b", "(" * 60 + "a"]
+    "text",
+    [
+        *["", "a b", "a +", "(a", "a)", "a ^ 2", "1", "a / 0", "1a", "a..b", "(" * 60 + "a"],
+        *[".", "a + .", "a * ²", "a + ü", "a + ٣", "a * 1e999", "a / 1e-999", "a\u2028+ ."],
+    ],
 )
 def test_refused(text: str) -> None:
     with pytest.raises(FormulaError):

@@ -12,6 +12,7 @@ from monitor.ingest.envelope import MAX_BYTES, UNDECODED, Envelope
 from monitor.ingest.fields import Fault, from_number, number_text
 from monitor.model.event import Event, Reject
 from monitor.model.time import SECOND
+from tests.strategies.messages import LINES
 
 HORIZON = 2_000_000_000 * SECOND
 DEFAULT = Envelope()
@@ -263,27 +264,6 @@ def test_a_custom_envelope_without_parts_of_its_paths() -> None:
     assert reason(b'{"type":"order","ts":1,"props":[]}', CUSTOM) is Reject.BAD_FIELD
     event = read(b'{"type":"order","ts":1,"user":"u1"}', CUSTOM)
     assert (event.actor, event.dimensions, event.values) == (None, {}, {})
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
-    ),
-    max_leaves=5,
-)
-TIMES = st.sampled_from([0, 1.5, 1e12, "2026-11-21T10:00:00Z", "2026-11-21T10:00:00"])
-LINES = st.fixed_dictionaries(
-    {"name": st.just("order") | JSON, "time": TIMES | JSON},
-    optional={
-        "count": st.integers(-1, 10) | JSON,
-        "dimensions": st.dictionaries(st.text(max_size=3), st.text() | JSON) | JSON,
-        "values": st.dictionaries(st.text(max_size=3), st.floats() | JSON) | JSON,
-        "actor": JSON,
-        "event_id": JSON,
-        "other": JSON,
-    },
-).map(lambda fields: json.dumps(fields).encode())
 
 
 def outcome(payload: bytes, horizon_us: int = HORIZON) -> Event | Reject | None:
