@@ -100,7 +100,7 @@ def structured(headers: Iterable[tuple[str, bytes | None]], body: bytes) -> byte
         return None  # structured already
     attributes[MARK] = attributes.get(MARK) or "1.0"
     head = msgspec.json.encode(attributes)[:-1]
-    if not body:
+    if not body or body.isspace():
         return head + b"}"
     if _is_json(content_type) and _is_sound(body):
         return head + b',"data":' + body + b"}"

@@ -14,7 +14,7 @@ import msgspec
 from monitor.ingest import cloud_events, fields, segment_spec
 from monitor.ingest.fields import Fault
 from monitor.ingest.json_text import parse
-from monitor.ingest.parts import Parts
+from monitor.ingest.parts import Parts, Paths
 from monitor.model.event import Event, Reject
 from monitor.model.time import SECOND, to_rfc3339
 
@@ -23,8 +23,6 @@ Fields = Mapping[str, str]
 
 MAX_BYTES: Final = 1 << 20
 """A longer message is a dead letter."""
-FIELDS: Final = ("event_id", "name", "time", "actor", "count", "dimensions", "values")
-"""What an envelope may map; each stands under its own name unless mapped."""
 _BOM: Final = b"\xef\xbb\xbf"
 
 _Modest = Annotated[float, msgspec.Meta(ge=-1e298, le=1e298)]
@@ -50,47 +48,13 @@ class Wire(msgspec.Struct, gc=False):
     specversion: None = None
 
 
-class _Paths:
-    """Where a configured envelope, or the default one, keeps the fields of an event.
-
-    Attributes:
-        shared: whether dimensions and values stand in one object, which is then `properties`.
-        paths: by field of `Parts`.
-    """
-
-    def __init__(self, mapped: Fields) -> None:
-        where = {field: field for field in FIELDS} | dict(mapped)
-        self.shared = where["dimensions"] == where["values"]
-        if self.shared:
-            where["properties"] = where.pop("dimensions")
-            del where["values"]
-        self.paths = {field: tuple(path.split(".")) for field, path in where.items()}
-        self._at: dict[str, Any] = {"name_at": where["name"], "time_at": where["time"]}
-        if self.shared:
-            self._at["properties_at"] = where["properties"]
-
-    def are_of(self, message: Mapping[str, Any]) -> bool:
-        """Whether a message has a name and a time at these paths."""
-        lookup, paths = fields.lookup, self.paths
-        return (
-            lookup(message, paths["name"]) is not None
-            and lookup(message, paths["time"]) is not None
-        )
-
-    def parts(self, message: Mapping[str, Any]) -> Parts:
-        """The fields of a message at these paths."""
-        found = {field: fields.lookup(message, path) for field, path in self.paths.items()}
-        return Parts(**found, **self._at)
-
-
-_DEFAULT: Final = _Paths({})
-
+_DEFAULT: Final = Paths({})
 UNDECODED: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What `Envelope.decode` raises for messages that `Envelope.read` must look at."""
 
 
 class Envelope:
-    """Reads messages of one shape.
+    """Reads messages, each by the envelope whose marks it bears.
 
     Attributes:
         decode: the fast path, for the hot loop: bytes to `Wire`, raising one of `UNDECODED` for all
@@ -117,7 +81,7 @@ class Envelope:
             values: names that metrics need as values; likewise.
         """
         mapped = {field: path for field, path in (mapping or {}).items() if path != field}
-        self._own = _Paths(mapped)
+        self._own = Paths(mapped)
         self._mapped = bool(mapped)
         given = ("properties", *mapped) if self._own.shared else tuple(mapped)
         self._given = [(f, self._own.paths[f]) for f in given if f in self._own.paths]

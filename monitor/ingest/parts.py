@@ -5,6 +5,10 @@ from typing import Any, Final
 
 import msgspec
 
+from monitor.ingest.fields import lookup
+
+FIELDS: Final = ("event_id", "name", "time", "actor", "count", "dimensions", "values")
+"""What an envelope may map; each stands under its own name unless mapped."""
 NOTHING: Final[Mapping[str, Any]] = {}
 
 
@@ -34,3 +38,36 @@ class Parts(msgspec.Struct, kw_only=True, gc=False):
     name_at: str = "name"
     time_at: str = "time"
     properties_at: str = "properties"
+
+
+class Paths:
+    """Where a configured envelope, or the default one, keeps the fields of an event.
+
+    Attributes:
+        shared: whether dimensions and values stand in one object, which is then `properties`.
+        paths: by field of `Parts`.
+    """
+
+    def __init__(self, mapped: Mapping[str, str]) -> None:
+        where = {field: field for field in FIELDS} | dict(mapped)
+        self.shared = where["dimensions"] == where["values"]
+        if self.shared:
+            where["properties"] = where.pop("dimensions")
+            del where["values"]
+        self.paths = {field: tuple(path.split(".")) for field, path in where.items()}
+        self._at: dict[str, Any] = {"name_at": where["name"], "time_at": where["time"]}
+        if self.shared:
+            self._at["properties_at"] = where["properties"]
+
+    def are_of(self, message: Mapping[str, Any]) -> bool:
+        """Whether a message has a name and a time at these paths."""
+        paths = self.paths
+        return (
+            lookup(message, paths["name"]) is not None
+            and lookup(message, paths["time"]) is not None
+        )
+
+    def parts(self, message: Mapping[str, Any]) -> Parts:
+        """The fields of a message at these paths."""
+        found = {field: lookup(message, path) for field, path in self.paths.items()}
+        return Parts(**found, **self._at)

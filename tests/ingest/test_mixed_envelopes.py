@@ -1,10 +1,13 @@
 """Topics in which envelopes are mixed: each event is recognised by itself."""
 
 import json
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -278,3 +281,38 @@ def test_a_fault_of_a_mapped_event_names_the_path(message: Made, detail: str) ->
     with pytest.raises(Fault) as caught:
         read(message, MAPPING)
     assert str(caught.value).startswith(detail)
+
+
+GUIDE = (Path(__file__).parents[2] / "docs" / "events.md").read_text()
+
+
+def test_the_examples_of_the_documentation_are_one_event() -> None:
+    blocks = re.findall(r"```(json|headers|yaml)\n(.*?)```", GUIDE, re.DOTALL)
+    mapping = next(
+        yaml.safe_load(text)["source"]["fields"] for kind, text in blocks if kind == "yaml"
+    )
+    envelope = Envelope(mapping, dimensions=frozenset({"context.app.version"}))
+    read: list[Event] = []
+    for kind, text in blocks:
+        payload: bytes | None = text.encode()
+        if kind == "headers":
+            head, body = text.split("\n\n")
+            pairs = (line.split(": ") for line in head.splitlines())
+            payload = structured([(key, value.encode()) for key, value in pairs], body.encode())
+        if kind != "yaml":
+            assert payload is not None
+            event = envelope.read(payload, HORIZON)
+            assert event is not None
+            read.append(event)
+    assert len(read) == 5
+    for event in read:
+        assert (event.name, event.time_us, event.count) == ("order", 1_795_255_200 * SECOND, 1)
+        assert (event.actor, (event.event_id or "")[-2:]) == ("u42", "e1")
+        assert (event.dimensions["country"], event.values) == ("DE", {"amount": 12.5})
+        versions = (event.dimensions.get(key) for key in ("app_version", "context.app.version"))
+        assert "8.2.0" in versions
+
+
+def test_the_documentation_names_every_reason() -> None:
+    table = GUIDE[GUIDE.index("## Dead letters") :]
+    assert all(f"`{reason}`" in table for reason in Reject)

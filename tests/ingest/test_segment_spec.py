@@ -185,7 +185,7 @@ def test_reasons(payload: bytes, reason: Reject) -> None:
 )
 def test_needed_names_have_their_types(keys: dict[str, Any]) -> None:
     assert fault(call(**keys), NEEDING).reason is Reject.BAD_FIELD
-    assert read(call(**keys))
+    assert read(call(**keys)).name == "Order Completed"
 
 
 @pytest.mark.parametrize(
