@@ -59,7 +59,9 @@ def parts(message: Mapping[str, Any]) -> Parts:
 
 def _identity(message: Mapping[str, Any]) -> str | None:
     """`source` and `id`, which are unique together only."""
-    own, origin = label("id", message.get("id")), label("source", message.get("source"))
+    own, origin = message.get("id"), message.get("source")
+    if type(own) is not str or type(origin) is not str:
+        own, origin = label("id", own), label("source", origin)
     return own if own is None or not origin else f"{origin} {own}"
 
 

@@ -182,8 +182,8 @@ class Envelope:
     ) -> None:
         """Add what metrics need and what stands elsewhere in the message."""
         for key, item in found.spare.items():
-            if key not in dimensions and item is not None and not isinstance(item, dict | list):
-                dimensions[key] = fields.scalar_text(key, item)
+            if key not in dimensions and item is not None and not isinstance(item, (dict, list)):
+                dimensions[key] = item if type(item) is str else fields.scalar_text(key, item)
         for name, path in self._dotted[0]:
             if name not in dimensions and (item := fields.lookup(message, path)) is not None:
                 dimensions[name] = fields.scalar_text(name, item)

@@ -168,6 +168,9 @@ def split_properties(
     for key, item in properties.items():
         if item is None:
             continue
+        if type(item) is str and key not in values:  # most are
+            texts[key] = item
+            continue
         if not isinstance(item, dict | list) or key in dimensions:
             texts[key] = scalar_text(f"{at}.{key}", item)
         if type(item) is int or type(item) is float or key in values:
