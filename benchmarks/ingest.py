@@ -4,16 +4,20 @@
 
 Every density (events per second of event time) runs beside a bare msgspec decode of the same lines
 into the same struct; the ratio is what the machine cannot change. The last column is the speed with five
-more metrics that are no sums (`SKETCHES`), as a ratio to the speed without, in turns.
+more metrics that are no sums (`SKETCHES`), as a ratio to the speed without, in turns. Then the other
+envelopes: the same events in each, in turns with the default one, which is the ratio's base.
 """
 
+import json
 import random
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from time import process_time
+from typing import Any
 
 from monitor.definitions.plan import Calendar, Condition, Form, Law, Measure, MetricPlan, Plan
-from monitor.ingest.envelope import Envelope
+from monitor.ingest.cloud_events import structured
+from monitor.ingest.envelope import Envelope, Fields
 from monitor.ingest.source import Ingest
 from monitor.model.frame import encode_frame
 from monitor.model.time import DAY, MINUTE, SECOND, to_rfc3339
@@ -137,9 +141,9 @@ def lines(events: int, density: float) -> list[bytes]:
     return out
 
 
-def ingest_all(payloads: list[bytes], of: Plan) -> tuple[float, int]:
+def ingest_all(payloads: list[bytes], of: Plan, fields: Fields | None = None) -> tuple[float, int]:
     """Runs all of them; returns the seconds spent in flushes (with encoding) and their number."""
-    ingest = Ingest(of, None, source=0, sources=1, name="0", clock=lambda: START_US * 2)
+    ingest = Ingest(of, fields, source=0, sources=1, name="0", clock=lambda: START_US * 2)
     in_flush, flushes, since = 0.0, 0, 0
     for at in range(0, len(payloads), BATCH):
         ingest.add_many(payloads[at : at + BATCH])
@@ -155,6 +159,89 @@ def ingest_all(payloads: list[bytes], of: Plan) -> tuple[float, int]:
             if flush.counts["late"] or flush.dead_letters:
                 sys.exit("the events of this benchmark are neither late nor faulty")
     return in_flush, flushes
+
+
+MAPPED = {"event_id": "id", "name": "what", "time": "at", "actor": "user.id"} | dict.fromkeys(
+    ("dimensions", "values"), "props"
+)
+
+
+def properties(event: dict[str, Any]) -> dict[str, Any]:
+    return event["dimensions"] | event.get("values", {})
+
+
+def cloud_event(event: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "specversion": "1.0",
+        "id": event["event_id"],
+        "source": "/shop",
+        "type": event["name"],
+        "subject": event["actor"],
+        "time": event["time"],
+        "datacontenttype": "application/json",
+        "data": properties(event),
+    }
+
+
+def call(event: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "track",
+        "event": event["name"],
+        "messageId": event["event_id"],
+        "userId": event["actor"],
+        "timestamp": event["time"],
+        "properties": properties(event),
+        "context": {"library": {"name": "analytics.js", "version": "2.11.1"}, "locale": "de-DE"},
+    }
+
+
+def custom(event: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": event["event_id"],
+        "what": event["name"],
+        "at": event["time"],
+        "user": {"id": event["actor"]},
+        "props": properties(event),
+    }
+
+
+def binary(event: dict[str, Any]) -> tuple[list[tuple[str, bytes]], bytes]:
+    attributes = cloud_event(event)
+    body = json.dumps(attributes.pop("data")).encode()
+    kind = attributes.pop("datacontenttype").encode()
+    return [("content-type", kind), *((f"ce_{k}", v.encode()) for k, v in attributes.items())], body
+
+
+def envelopes(payloads: list[bytes], of: Plan) -> None:
+    """Print how fast each envelope is, as a ratio to the default one."""
+    events = [json.loads(payload) for payload in payloads]
+
+    def lines_of(make: Callable[[dict[str, Any]], dict[str, Any]]) -> list[bytes]:
+        return [json.dumps(make(event), separators=(",", ":")).encode() for event in events]
+
+    whole, calls, own = lines_of(cloud_event), lines_of(call), lines_of(custom)
+    mixed = [calls[i] if i % 10 == 0 else payload for i, payload in enumerate(payloads)]
+    messages = [binary(event) for event in events]
+    others: dict[str, tuple[Callable[[], list[bytes]], Fields | None]] = {
+        "CloudEvents, structured": (lambda: whole, None),
+        "CloudEvents, binary": (lambda: [structured(h, b) or b for h, b in messages], None),
+        "Segment": (lambda: calls, None),
+        "custom paths": (lambda: own, MAPPED),
+        "default with 10 % of Segment": (lambda: mixed, None),
+    }
+    for name, (make, fields) in others.items():
+        best = best_default = 1e9
+        for _ in range(3):
+            began = process_time()
+            ingest_all(payloads, of)
+            best_default = min(best_default, process_time() - began)
+            began = process_time()
+            ingest_all(make(), of, fields)
+            best = min(best, process_time() - began)
+        print(
+            f"{name}: {len(payloads) / best:,.0f} events/s, "
+            f"{best_default / best:.2f} of the default envelope"
+        )
 
 
 def main() -> None:
@@ -187,6 +274,7 @@ def main() -> None:
             f"{part[0] / best:.0%} in {part[1]} flushes; with units and quantiles "
             f"{best / best_all:.2f} of that, {part_all[0] / best_all:.0%} in {part_all[1]} flushes"
         )
+    envelopes(lines(events, 1_000), sums)
 
 
 if __name__ == "__main__":

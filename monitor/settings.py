@@ -208,7 +208,7 @@ class Source(Group):
     synthetic: Annotated[SyntheticSource | None, BeforeValidator(_null_is_empty)] = None
     """The built-in shop."""
     fields: Fields | None = None
-    """A custom envelope; without it the default envelope."""
+    """A custom envelope, beside those that are always known (docs/events.md)."""
 
 
 class AlertBudget(Group):

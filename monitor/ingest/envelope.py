@@ -1,18 +1,20 @@
 """`bytes -> Event`, or a dead letter's reason.
 
 The default envelope is decoded straight into a typed struct. Whatever that refuses, and every message
-of a custom envelope, is decoded untyped and checked field by field: slower, and it knows why.
+where a custom envelope is configured, is decoded untyped, recognised by what stands in it and checked
+field by field: slower, and it knows why.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Annotated, Any, Final
 
 import msgspec
 
-from monitor.ingest import fields
+from monitor.ingest import cloud_events, fields, segment_spec
 from monitor.ingest.fields import Fault
+from monitor.ingest.json_text import parse
+from monitor.ingest.parts import Parts, Paths
 from monitor.model.event import Event, Reject
 from monitor.model.time import SECOND, to_rfc3339
 
@@ -21,12 +23,7 @@ Fields = Mapping[str, str]
 
 MAX_BYTES: Final = 1 << 20
 """A longer message is a dead letter."""
-FIELDS: Final = ("event_id", "name", "time", "actor", "count", "dimensions", "values")
-"""What an envelope may map; each stands under its own name unless mapped."""
 _BOM: Final = b"\xef\xbb\xbf"
-_LONGEST_INTEGER: Final = 4000
-"""Digits; Python refuses to convert more than 4300 of them, and they overflow anyway."""
-
 
 _Modest = Annotated[float, msgspec.Meta(ge=-1e298, le=1e298)]
 """A number that does not overflow, whatever the count; others are looked at."""
@@ -36,6 +33,9 @@ class Wire(msgspec.Struct, gc=False):
     """The default envelope as it decodes at full speed; other shapes of it take the slow path.
 
     Among them are events with boolean dimensions: True and 1 would be the same key of a dict.
+
+    Attributes:
+        specversion: of a CloudEvent, whose attributes these fields may happen to be: only null decodes.
     """
 
     name: Annotated[str, msgspec.Meta(min_length=1)]
@@ -45,14 +45,16 @@ class Wire(msgspec.Struct, gc=False):
     values: dict[str, _Modest | None] | None = None
     actor: str | int | float | None = None
     event_id: str | int | float | None = None
+    specversion: None = None
 
 
+_DEFAULT: Final = Paths({})
 UNDECODED: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What `Envelope.decode` raises for messages that `Envelope.read` must look at."""
 
 
 class Envelope:
-    """Reads messages of one shape.
+    """Reads messages, each by the envelope whose marks it bears.
 
     Attributes:
         decode: the fast path, for the hot loop: bytes to `Wire`, raising one of `UNDECODED` for all
@@ -78,12 +80,14 @@ class Envelope:
                 share one object, in which other names may hold anything.
             values: names that metrics need as values; likewise.
         """
-        paths = {field: field for field in FIELDS} | dict(mapping or {})
-        self._paths = {field: tuple(path.split(".")) for field, path in paths.items()}
-        self._shared = paths["dimensions"] == paths["values"]
+        mapped = {field: path for field, path in (mapping or {}).items() if path != field}
+        self._own = Paths(mapped)
+        self._mapped = bool(mapped)
+        given = ("properties", *mapped) if self._own.shared else tuple(mapped)
+        self._given = [(f, self._own.paths[f]) for f in given if f in self._own.paths]
         self._dimensions, self._values = dimensions, values
-        default = all(field == path for field, path in paths.items())
-        self.decode = msgspec.json.Decoder(Wire).decode if default else _undecoded
+        self._dotted = _dotted(dimensions), _dotted(values)
+        self.decode = _undecoded if mapped else msgspec.json.Decoder(Wire).decode
 
     def read(self, payload: bytes, horizon_us: int) -> Event | None:
         """The event of one message; None where it is blank.
@@ -95,40 +99,110 @@ class Envelope:
         Raises:
             Fault: the message is a dead letter.
         """
+        if len(payload) > MAX_BYTES and not payload.isspace():
+            raise Fault(Reject.TOO_LARGE, f"{len(payload)} bytes are more than {MAX_BYTES}")
+        payload = payload.removeprefix(_BOM)
         if not payload or payload.isspace():
             return None
-        if len(payload) > MAX_BYTES:
-            raise Fault(Reject.TOO_LARGE, f"{len(payload)} bytes are more than {MAX_BYTES}")
-        if payload.startswith(_BOM):
-            return self.read(payload.removeprefix(_BOM), horizon_us)
-        event = self._event(_parse(payload))
+        event = self._event(parse(payload))
         if event.time_us > horizon_us:
             raise too_far(event.time_us, horizon_us)
         return event
 
     def _event(self, message: Any) -> Event:
         if type(message) is not dict:
-            detail = f"{fields.shown(message)} is not an object"
-            raise Fault(Reject.NOT_AN_OBJECT, detail)
-        found = {field: fields.lookup(message, path) for field, path in self._paths.items()}
-        name, time_us = fields.name(found["name"]), fields.time_us(found["time"])
-        count = fields.count(found["count"])
-        if self._shared:
+            raise Fault(Reject.NOT_AN_OBJECT, _not_an_object(message))
+        found = self._recognised(message)
+        name = fields.name(found.name, found.name_at)
+        time_us = fields.time_us(found.time, found.time_at)
+        count = fields.count(found.count)
+        dimensions: dict[str, str] = {}
+        values: dict[str, float] = {}
+        if found.properties is not None:
             dimensions, values = fields.split_properties(
-                found["dimensions"], count, dimensions=self._dimensions, values=self._values
+                found.properties,
+                found.properties_at,
+                count,
+                dimensions=self._dimensions,
+                values=self._values,
             )
-        else:
-            dimensions = fields.dimensions(found["dimensions"])
-            values = fields.values(found["values"], count)
+        if found.dimensions is not None:
+            dimensions = fields.dimensions(found.dimensions)
+        if found.values is not None:
+            values = fields.values(found.values, count)
+        if found.message is not None:
+            self._look_further(found, found.message, count, dimensions, values)
         return Event(
             name=name,
             time_us=time_us,
             count=count,
             dimensions=dimensions,
             values=values,
-            actor=fields.label("actor", found["actor"]),
-            event_id=fields.label("event_id", found["event_id"]),
+            actor=fields.label("actor", found.actor),
+            event_id=fields.label("event_id", found.event_id),
         )
+
+    def _recognised(self, message: Mapping[str, Any]) -> Parts:
+        """The message by the first envelope of these whose marks it bears; the last one takes all.
+
+        A CloudEvent; what has a name and a time where the configuration says; a call of Segment's
+        specification; the default envelope; the configured one.
+        """
+        if message.get(cloud_events.MARK) is not None:
+            event = cloud_events.parts(message)
+            return self._overlaid(event, message) if self._mapped else event
+        if self._own.are_of(message):
+            return self._own.parts(message)
+        if segment_spec.is_call(message):
+            call = segment_spec.parts(message)
+            return self._overlaid(call, message, but=("name", "time")) if self._mapped else call
+        if self._mapped and _DEFAULT.are_of(message):
+            return _DEFAULT.parts(message)
+        return self._own.parts(message)
+
+    def _overlaid(
+        self, found: Parts, message: Mapping[str, Any], *, but: tuple[str, ...] = ()
+    ) -> Parts:
+        """The parts, but those of configured paths where the message has something there."""
+        for field, path in self._given:
+            value = fields.lookup(message, path)
+            if value is not None and field not in but:
+                setattr(found, field, value)
+                if field == "properties":
+                    found.dimensions = found.values = None
+        return found
+
+    def _look_further(
+        self,
+        found: Parts,
+        message: Mapping[str, Any],
+        count: int,
+        dimensions: dict[str, str],
+        values: dict[str, float],
+    ) -> None:
+        """Add what metrics need and what stands elsewhere in the message."""
+        for key, item in found.spare.items():
+            if key not in dimensions and item is not None and not isinstance(item, (dict, list)):
+                dimensions[key] = item if type(item) is str else fields.scalar_text(key, item)
+        for name, path in self._dotted[0]:
+            if name not in dimensions and (item := fields.lookup(message, path)) is not None:
+                dimensions[name] = fields.scalar_text(name, item)
+        for name, path in self._dotted[1]:
+            if name not in values and (item := fields.lookup(message, path)) is not None:
+                values[name] = fields.finite_number(name, item, count)
+
+
+def _dotted(names: frozenset[str]) -> list[tuple[str, tuple[str, ...]]]:
+    return [(name, tuple(name.split("."))) for name in sorted(names) if "." in name]
+
+
+def _not_an_object(message: Any) -> str:
+    batch = type(message) is list and any(
+        type(one) is dict and (cloud_events.MARK in one or segment_spec.is_call(one))
+        for one in message
+    )
+    remedy = "; send every event of a batch as a message of its own" if batch else ""
+    return f"{fields.shown(message)} is not an object{remedy}"
 
 
 def too_far(time_us: int, horizon_us: int) -> Fault:
@@ -145,43 +219,3 @@ def too_far(time_us: int, horizon_us: int) -> Fault:
 def _undecoded(_: bytes) -> Wire:
     message = "not the default envelope"
     raise msgspec.DecodeError(message)
-
-
-def _parse(payload: bytes) -> Any:
-    """The JSON value of these bytes. Overflowing numbers are infinite in it, for the fields to judge."""
-    try:
-        return msgspec.json.decode(payload)
-    except UnicodeDecodeError:
-        raise Fault(Reject.NOT_JSON, "not UTF-8") from None
-    except RecursionError:
-        raise Fault(Reject.NOT_JSON, "nested too deeply") from None
-    except msgspec.DecodeError as error:
-        return _parse_leniently(payload, str(error))
-
-
-def _parse_leniently(payload: bytes, problem: str) -> Any:
-    """Decode with the standard library, which knows NaN and Infinity, where msgspec found a problem."""
-    nans: list[str] = []
-    try:
-        text = payload.decode()
-        message = json.loads(text, parse_constant=nans.append, parse_int=_integer)
-    except (ValueError, RecursionError):
-        raise Fault(Reject.NOT_JSON, problem) from None
-    if nans:
-        raise Fault(Reject.NOT_FINITE, f"{nans[0]} is not a finite number")
-    if _has_surrogates(text):
-        raise Fault(Reject.NOT_JSON, "half of a surrogate pair")
-    return message
-
-
-def _integer(text: str) -> int | float:
-    return int(text) if len(text) <= _LONGEST_INTEGER else float(text)
-
-
-def _has_surrogates(text: str) -> bool:
-    """Whether JSON text escapes half of a surrogate pair, which no UTF-8 can hold."""
-    try:
-        json.dumps(json.loads(text, parse_int=_integer), ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return True
-    return False

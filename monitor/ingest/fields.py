@@ -42,52 +42,62 @@ def shown(value: object) -> str:
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
 
 
-def name(value: Any) -> str:
-    """The event's name: text that is not empty."""
+def name(value: Any, at: str = "name") -> str:
+    """The event's name: text that is not empty.
+
+    Args:
+        value: it.
+        at: the field in which it stands, for the detail.
+    """
     if value is None or value == "":
-        raise Fault(Reject.MISSING_NAME, "name: absent, null or empty")
+        raise Fault(Reject.MISSING_NAME, f"{at}: absent, null or empty")
     if type(value) is not str:
-        raise Fault(Reject.BAD_FIELD, f"name: {shown(value)} is not text")
+        raise Fault(Reject.BAD_FIELD, f"{at}: {shown(value)} is not text")
     return value
 
 
-def time_us(value: Any) -> int:
-    """The event's time, microseconds: RFC 3339 with an offset, or a number since the epoch."""
+def time_us(value: Any, at: str = "time") -> int:
+    """The event's time, microseconds: RFC 3339 with an offset, or a number since the epoch.
+
+    Args:
+        value: it.
+        at: the field in which it stands, for the detail.
+    """
     if value is None:
-        raise Fault(Reject.MISSING_TIME, "time: absent or null")
+        raise Fault(Reject.MISSING_TIME, f"{at}: absent or null")
     if type(value) is str:
-        time = _from_text(value)
+        time = _from_text(value, at)
     elif type(value) is int or type(value) is float:
-        time = from_number(value)
+        time = from_number(value, at)
     else:
-        raise Fault(Reject.BAD_TIME, f"time: {shown(value)} is neither text nor a number")
+        raise Fault(Reject.BAD_TIME, f"{at}: {shown(value)} is neither text nor a number")
     if time < OLDEST:
-        raise Fault(Reject.BAD_TIME, f"time: {shown(value)} is before the year 2")
+        raise Fault(Reject.BAD_TIME, f"{at}: {shown(value)} is before the year 2")
     return time
 
 
-def from_number(value: float) -> int:
+def from_number(value: float, at: str = "time") -> int:
     """Microseconds of a number of seconds or (from 1e11 on) milliseconds since the epoch.
 
     >>> from_number(1_700_000_000.25), from_number(1_700_000_000_250)
     (1700000000250000, 1700000000250000)
     """
     if type(value) is float and not math.isfinite(value):
-        raise Fault(Reject.NOT_FINITE, "time: not a finite number")
+        raise Fault(Reject.NOT_FINITE, f"{at}: not a finite number")
     if abs(value) > _BEYOND_ANY_CLOCK:
         return FOREVER if value > 0 else -FOREVER
     unit = SECOND if abs(value) < _MILLISECONDS_FROM else SECOND // 1000
     return round(value * unit)
 
 
-def _from_text(value: str) -> int:
+def _from_text(value: str, at: str) -> int:
     try:
         moment = msgspec.convert(value, datetime)
     except msgspec.ValidationError:
-        detail = f"time: {shown(value)} is not RFC 3339, such as 2026-11-21T10:00:00Z"
+        detail = f"{at}: {shown(value)} is not RFC 3339, such as 2026-11-21T10:00:00Z"
         raise Fault(Reject.BAD_TIME, detail) from None
     if moment.tzinfo is None:
-        raise Fault(Reject.BAD_TIME, f"time: {shown(value)} has no offset; add Z or +hh:mm")
+        raise Fault(Reject.BAD_TIME, f"{at}: {shown(value)} has no offset; add Z or +hh:mm")
     return from_datetime(moment)
 
 
@@ -111,7 +121,7 @@ def label(field: str, value: Any) -> str | None:
     if type(value) is str:
         return value
     if type(value) is int or type(value) is float:
-        return _text(field, value)
+        return scalar_text(field, value)
     raise Fault(Reject.BAD_FIELD, f"{field}: {shown(value)} is neither text nor a number")
 
 
@@ -122,7 +132,9 @@ def dimensions(value: Any) -> dict[str, str]:
     if type(value) is not dict:
         raise Fault(Reject.BAD_FIELD, f"dimensions: {shown(value)} is not an object")
     return {
-        key: _text(f"dimensions.{key}", item) for key, item in value.items() if item is not None
+        key: scalar_text(f"dimensions.{key}", item)
+        for key, item in value.items()
+        if item is not None
     }
 
 
@@ -132,16 +144,17 @@ def values(value: Any, count: int) -> dict[str, float]:
         return {}
     if type(value) is not dict:
         raise Fault(Reject.BAD_FIELD, f"values: {shown(value)} is not an object")
-    return {key: _number(key, item, count) for key, item in value.items() if item is not None}
+    return {key: finite_number(key, item, count) for key, item in value.items() if item is not None}
 
 
 def split_properties(
-    properties: Any, count: int, *, dimensions: frozenset[str], values: frozenset[str]
+    properties: Any, at: str, count: int, *, dimensions: frozenset[str], values: frozenset[str]
 ) -> tuple[dict[str, str], dict[str, float]]:
     """Dimensions and values out of one object: scalars and numbers; what is neither is passed over.
 
     Args:
         properties: the object.
+        at: the field in which it stands, for the detail.
         count: of the line.
         dimensions: names that must be scalars where they are present.
         values: names that must be numbers where they are present.
@@ -149,16 +162,19 @@ def split_properties(
     if properties is None:
         return {}, {}
     if type(properties) is not dict:
-        raise Fault(Reject.BAD_FIELD, f"dimensions: {shown(properties)} is not an object")
+        raise Fault(Reject.BAD_FIELD, f"{at}: {shown(properties)} is not an object")
     texts: dict[str, str] = {}
     numbers: dict[str, float] = {}
     for key, item in properties.items():
         if item is None:
             continue
+        if type(item) is str and key not in values:  # most are
+            texts[key] = item
+            continue
         if not isinstance(item, dict | list) or key in dimensions:
-            texts[key] = _text(f"dimensions.{key}", item)
+            texts[key] = scalar_text(f"{at}.{key}", item)
         if type(item) is int or type(item) is float or key in values:
-            numbers[key] = _number(key, item, count)
+            numbers[key] = finite_number(key, item, count)
     return texts, numbers
 
 
@@ -172,8 +188,8 @@ def lookup(message: Mapping[str, Any], path: tuple[str, ...]) -> Any:
     return found
 
 
-def _text(field: str, value: Any) -> str:
-    """A scalar as text: 5.0 is "5", true is "true"."""
+def scalar_text(field: str, value: Any) -> str:
+    """A scalar as text: 5.0 is "5", true is "true"; `field` is where it stands."""
     if type(value) is str:
         return value
     if type(value) is bool:
@@ -194,7 +210,8 @@ def number_text(value: float) -> str:
     return str(int(value)) if value == int(value) else repr(value)
 
 
-def _number(key: str, value: Any, count: int) -> float:
+def finite_number(key: str, value: Any, count: int) -> float:
+    """A number that is finite, also times `count`; `key` is its name among the values."""
     if type(value) is not int and type(value) is not float:
         raise Fault(Reject.BAD_FIELD, f"values.{key}: {shown(value)} is not a number")
     if not _finite(value) or not math.isfinite(float(value) * count):

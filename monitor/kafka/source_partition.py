@@ -17,6 +17,7 @@ from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from monitor.clock import Clock
 from monitor.errors import StateError
+from monitor.ingest.cloud_events import structured
 from monitor.ingest.source import Flush, Ingest
 from monitor.journal.records import dead_letter_record
 from monitor.kafka.broker import Broker, Outgoing, slices, stop, transact
@@ -132,7 +133,7 @@ class SourcePartition:
         if fresh:
             await self._refuse_lost(fresh[0].offset)
             ingest.add_many(
-                [record.value or b"" for record in fresh],
+                [_payload(r) if r.headers else r.value or b"" for r in fresh],
                 [record.offset for record in fresh],
                 now_us,
             )
@@ -251,3 +252,10 @@ class SourcePartition:
             if self._producer is not None:
                 await stop(self._producer)
             self._producer = self._ingest = self._writing = None
+
+
+def _payload(record: Any) -> bytes:
+    """The bytes of a message with headers: with them, where they make it a CloudEvent."""
+    body: bytes = record.value or b""
+    whole = structured(record.headers, body)
+    return body if whole is None else whole

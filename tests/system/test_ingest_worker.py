@@ -1,6 +1,7 @@
 """The ingest worker on a real broker: nothing lost, nothing twice, whoever dies or joins."""
 
 import asyncio
+import base64
 import contextlib
 import json
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -19,7 +20,7 @@ from monitor.kafka.ingest_worker import IngestWorker
 from monitor.kafka.service import Service
 from monitor.kafka.topics import Topics
 from monitor.model.frame import Frame, decode_frame
-from monitor.model.time import MINUTE, NEVER, SECOND
+from monitor.model.time import MINUTE, NEVER, SECOND, to_rfc3339
 from monitor.settings import KafkaSource
 from monitor.telemetry import Counters
 from tests.system import shop
@@ -193,6 +194,71 @@ async def test_a_dead_letter_larger_than_a_message_travels_whole(setting: Settin
     assert json.loads(b"".join(part.value for part in parts))["position"] == 1
     assert setting.value("dead_letters_total", reason="not_json") == 1
     assert setting.value("events_total", outcome="dead_lettered") == 2
+
+
+def cloud_headers(number: int, **other: bytes | None) -> list[tuple[str, Any]]:
+    """Headers of a binary CloudEvent of one order."""
+    attributes = {
+        "ce_specversion": b"1.0",
+        "ce_type": b"order",
+        "ce_source": b"/shop",
+        "ce_id": b"%d" % number,
+        "ce_time": to_rfc3339((START + number) * SECOND).encode(),
+        "content-type": b"application/json",
+        "traceparent": b"\xff",
+    }
+    return [*attributes.items(), *other.items()]
+
+
+async def test_cloud_events_are_read_by_their_headers(setting: Setting) -> None:
+    structured = {"specversion": "1.0", "type": "order", "id": "1", "source": "/shop"}
+    whole = json.dumps({**structured, "time": to_rfc3339(START * SECOND)}).encode()
+    misleading = b'{"name": "view", "time": 5}'
+    typed = [("content-type", b"application/cloudevents+json; charset=UTF-8")]
+    bad = b'{"country":\xff'
+    sent: list[tuple[bytes | None, list[tuple[str, Any]]]] = [
+        (b'{"country": "DE"}', cloud_headers(0)),
+        (misleading, cloud_headers(1)),
+        (None, cloud_headers(2, ce_subject=None)),
+        (b"\x00\xff", [*cloud_headers(3), ("content-type", b"application/avro")]),
+        (b"{}", [(key.replace("_", "-"), value) for key, value in cloud_headers(4)]),
+        (whole, typed),
+        (whole, []),
+        (bad, cloud_headers(6)),
+        (b"{}", cloud_headers(7, ce_time=b"noon")),
+        (None, [("traceparent", b"00")]),
+    ]
+    topic = setting.service.source.topic
+    await write(
+        setting.broker,
+        [
+            Outgoing(topic=topic, partition=0, key=b"k", value=value, headers=headers)
+            for value, headers in sent
+        ],
+    )
+    await setting.orders(1)
+    async with setting.at_work():
+        await setting.until_counted(8)
+    assert await setting.counted() == 8
+    letters = [
+        json.loads(record.value)
+        for record in await contents(setting.broker, setting.service.topics.name("dead_letters"))
+    ]
+    assert [(letter["position"], letter["reason"]) for letter in letters] == [
+        (7, "not_json"),
+        (8, "bad_time"),
+    ]
+    events = [json.loads(letter["payload"]) for letter in letters]
+    assert base64.b64decode(events[0]["data_base64"]) == bad
+    assert (events[1]["time"], events[1]["data"]) == ("noon", {})
+    # A dead letter holds all that the message held: sent again, it meets the same end.
+    await setting.feed([letter["payload"].encode() for letter in letters])
+    await setting.orders(1)
+    async with setting.at_work():
+        await setting.until_counted(9)
+    assert setting.value("dead_letters_total", reason="not_json") == 2
+    assert setting.value("dead_letters_total", reason="bad_time") == 2
+    assert setting.value("events_total", outcome="dead_lettered") == 4
 
 
 async def test_a_silent_partition_gets_the_wall_clock_once_it_is_read_to_its_end(
