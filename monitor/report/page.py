@@ -112,7 +112,7 @@ def _judged_us(summary: Mapping[str, Any]) -> int:
     """How long the metric that was learnt first has been judged."""
     last = from_rfc3339(summary["span"]["last"])
     learnt = [m["learning_until"] for m in summary["metrics"] if not m["learning"]]
-    return max(0, *(last - from_rfc3339(until) for until in learnt if until), 0)
+    return max([0, *(last - from_rfc3339(until) for until in learnt if until)])
 
 
 def _budget(budget: Budget, judged_us: int) -> tuple[str, str, str]:
