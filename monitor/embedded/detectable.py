@@ -25,7 +25,8 @@ HORIZONS: Final = {"1h": HOUR, "1d": DAY}
 def detectable_by_metric(
     machine: Machine, from_us: int | None
 ) -> dict[str, dict[str, float | None]]:
-    """By metric and horizon, the smallest shift of its whole that is likely to be found; None for none.
+    """By metric and horizon, the smallest shift of its whole that is likely to be found; None for none,
+    nothing for a quantile.
 
     Args:
         machine: what has been learnt.
@@ -50,7 +51,10 @@ def _of_lane(lane: Lane, from_us: int | None) -> dict[str, dict[str, float | Non
         row = rows[metric.name]
         bets = SIZES.size * (int(traits.up[row]) + int(traits.down[row]))
         for name, horizon in HORIZONS.items():
-            if few[row] or metric.law is Law.QUANTILE:
+            if metric.law is Law.QUANTILE:
+                empty[metric.name] = {}
+                continue
+            if few[row]:
                 continue
             shift = minimum_detectable_shift(
                 relative_variance=float(variance[row]),

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from monitor.definitions.plan import MetricPlan
+from monitor.definitions.plan import Law, MetricPlan
 from monitor.guard.bets import SIZES
 from monitor.guard.detectable import minimum_detectable_shift
 from monitor.guard.label import BOUND_SDS
@@ -38,10 +38,11 @@ def needed_shifts(row: BucketLine, plan: MetricPlan, log_threshold: float) -> tu
         log_threshold: natural log of A of its series.
 
     Returns:
-        One a horizon; none where the bucket has no band.
+        One a horizon; none where the bucket has no band, and none for a quantile: it is judged by
+        the share of events beyond its level, which a bucket does not tell.
     """
     width = _half_width(row)
-    if width is None:
+    if width is None or plan.law is Law.QUANTILE:
         return ()
     eps = plan.min_relative_shift
     sd = max(width - eps, 0.0) / BOUND_SDS

@@ -18,7 +18,7 @@ _WORDS = {
 
 
 def shift_found(metric: Mapping[str, Any], horizon: str) -> str:
-    """The smallest shift of a metric that is found; a dash while it learns.
+    """The smallest shift of a metric that is found; a dash while it learns, ? where nobody knows.
 
     Args:
         metric: an entry of `metrics` in `summary.json`.
@@ -27,6 +27,8 @@ def shift_found(metric: Mapping[str, Any], horizon: str) -> str:
     >>> shift_found({"learning": False, "minimum_detectable_shift": {"1h": 0.0634}}, "1h")
     '6.3 %'
     """
+    if horizon not in metric["minimum_detectable_shift"]:
+        return "?"
     share = metric["minimum_detectable_shift"][horizon]
     if share is None:
         return "-" if metric["learning"] else "none"

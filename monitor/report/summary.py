@@ -38,6 +38,8 @@ def totals_table(summary: Mapping[str, Any], out: str) -> Table:
 def metrics_table(summary: Mapping[str, Any]) -> Table:
     """Per metric: buckets, until when it learnt, alerts, what it can see."""
     table = Table(box=None, pad_edge=False, width=_WIDEST, header_style="dim")
+    table.caption = "finds: a fall of this size, about half of the time; --inject tries one"
+    table.caption_justify = "right"
     table.add_column("metric", overflow="fold", ratio=1)
     for name in ("buckets", "learning until", "alerts", "finds in 1 h", "finds in 1 d"):
         table.add_column(name, justify="right", no_wrap=True)
