@@ -25,8 +25,9 @@ HORIZONS: Final = {"1h": HOUR, "1d": DAY}
 def detectable_by_metric(
     machine: Machine, from_us: int | None
 ) -> dict[str, dict[str, float | None]]:
-    """By metric and horizon, the smallest shift of its whole that is likely to be found; None for none,
-    nothing for a quantile.
+    """By metric and horizon, the smallest shift of its whole that is likely to be found.
+
+    None where no shift is; a quantile has no horizon: it is not worked out.
 
     Args:
         machine: what has been learnt.

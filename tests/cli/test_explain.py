@@ -114,7 +114,7 @@ def test_an_alert_is_explained_from_its_words_to_its_owner(explain: Explain) -> 
         "country=DE  -60 %",
         "alerting (found)",
         "100 thousand to 1 against noise (log10 5)",
-        "one false page of this series in 69 d at most",
+        "on average one false page of this series in 69 d or more",
         "rises and falls",
         "minimum shift",
         "no release is known",
