@@ -193,6 +193,7 @@ class Counters:
             self.frames: ("applied", "repeated", "quarantined", "gap"),
             self.snapshots: ("written", "failed", "restored"),
             self.alertmanager_posts: ("sent", "rejected", "failed"),
+            self.restarts: ("ingest", "core", "serve"),
         }
         for metric, values in known.items():
             for value in values:

@@ -171,6 +171,10 @@ class Engine:
         """Take in messages of a source, in order; `flush` lets them count."""
         self._ingests[source].add_many(lines, positions)
 
+    def lags(self, source: str, events: int) -> None:
+        """Show how many events of a source are not read yet."""
+        self._counters.lag.labels(source).set(events)
+
     def skip(self, source: str, position: int) -> None:
         """Let a source go on at a later position."""
         self._ingests[source].skip(position)

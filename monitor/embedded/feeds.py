@@ -126,11 +126,13 @@ class ShopFeed:
         stop = min(self.minute + minutes, passed)
         if stop <= self.minute:
             return None
+        lines: list[bytes] = []
         for minute in range(self.minute, stop):
             lines = self._shop.minute(minute)
             first = minute * LINES_A_MINUTE + 1
             self._engine.feed(self._name, lines, range(first, first + len(lines)))
         self.minute = stop
+        self._engine.lags(self._name, (passed - stop) * len(lines))
         self._engine.skip(self._name, stop * LINES_A_MINUTE + 1)
         return self._engine.flush(self._name)
 
