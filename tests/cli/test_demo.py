@@ -117,3 +117,16 @@ def test_a_port_that_was_asked_for_and_is_taken(capsys: pytest.CaptureFixture[st
         port = server.getsockname()[1]
         assert execute(["demo", "--port", str(port)]) == 2
     assert f"--port {port}: cannot be listened on" in capsys.readouterr().err
+
+
+def test_told_to_stop_while_it_writes_it_leaves_nothing(tmp_path: Path) -> None:
+    demo = start("--write", str(tmp_path / "shop.ndjson"))
+    deadline = time.monotonic() + 30
+    while not list(tmp_path.iterdir()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    demo.send_signal(signal.SIGTERM)
+    _, errors = demo.communicate(timeout=15)
+    assert demo.returncode == 130
+    assert b"Traceback" not in errors
+    assert list(tmp_path.iterdir()) == []

@@ -1,6 +1,7 @@
 """`monitor run` without Kafka: files or the shop, one process, one state file."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from monitor.cli import execute
+from monitor.journal.store import Store
 from tests.embedded import history
 
 PROGRAM = (sys.executable, "-c", "from monitor.cli import main; main()", "run")
@@ -26,7 +28,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(config: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    config: Path, port: int, logged: str = "run.caught_up"
+) -> Iterator[subprocess.Popen[bytes]]:
     """The service, from when it is ready; told to stop at the end."""
     process = subprocess.Popen(
         [*PROGRAM, "--config", str(config)],
@@ -49,7 +53,7 @@ def running(config: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
         _, errors = process.communicate(timeout=15)
         assert process.returncode == 0, errors
         events = [json.loads(line)["event"] for line in errors.splitlines()]
-        assert "run.caught_up" in events
+        assert logged in events
     finally:
         process.kill()
         process.communicate()
@@ -95,3 +99,42 @@ def test_a_pattern_without_files_is_named(
     )
     assert execute(["run", "--config", str(config)]) == 2
     assert "matches no file" in capsys.readouterr().err
+
+
+def test_a_pipe_is_no_source_of_a_service(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    port = free_port()
+    config, _ = history.configured(
+        tmp_path, f'{{files: ["{tmp_path}/pipe"]}}', api=f"{{port: {port}}}"
+    )
+    assert execute(["run", "--config", str(config)]) == 2
+    assert "is no regular file" in capsys.readouterr().err
+
+
+def test_a_file_that_has_changed_since_it_was_read_is_told(tmp_path: Path) -> None:
+    port = free_port()
+    lines = history.calm(end=history.START + 86_400)
+    history.write(tmp_path / "events.ndjson", lines)
+    source = f'{{files: ["{tmp_path}/events.ndjson"]}}'
+    config, _ = history.configured(tmp_path, source, api=f"{{port: {port}}}")
+    with running(config, port) as first:
+        pass
+    history.write(tmp_path / "events.ndjson", [*lines, *lines[-5:]])
+    with running(config, port, logged="source.changed") as second:
+        pass
+    assert first.returncode == second.returncode == 0
+
+
+def test_a_state_that_cannot_be_read_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    port = free_port()
+    config, _ = history.configured(tmp_path, "{synthetic: {seed: 3}}", api=f"{{port: {port}}}")
+    with Store(tmp_path / "state.db") as store:
+        store.commit([], snapshots={0: b"damaged"})
+    assert execute(["run", "--config", str(config)]) == 2
+    told = capsys.readouterr().err
+    assert str(tmp_path / "state.db") in told
+    assert "move it away to start anew" in told
