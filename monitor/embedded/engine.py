@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import msgspec
 
 from monitor.clock import Clock
-from monitor.core.effects import ClosedBucket, Effect, RestatedBucket
+from monitor.core.effects import ClosedBucket, Effect, RestatedBucket, RunningBucket
 from monitor.core.machine import Machine
 from monitor.definitions.plan import Plan
 from monitor.ingest.envelope import Fields
@@ -202,6 +202,8 @@ class Engine:
             self._keeper.keep(shard, kept)
 
     def _is_kept(self, effect: Effect) -> bool:
+        if isinstance(effect, RunningBucket):
+            effect = effect.bucket
         if isinstance(effect, ClosedBucket | RestatedBucket):
             return effect.start_us >= self._keep_from_us
         return True
