@@ -288,14 +288,12 @@ def test_beyond_the_bound_a_row_keeps_all_starts_of_the_smallest_hashes_and_ever
 
 
 def test_a_later_step_of_one_metric_is_not_cut_where_it_is_the_start_of_another() -> None:
-    plan = plan_of(
-        follows("first", step("view"), step("order")), follows("then", step("order"), step("view"))
-    )
+    there, back = (step("view"), step("order")), (step("order"), step("view"))
+    plan = plan_of(follows("a", *back), follows("b", *there), follows("c", *back))
     ingest = ingest_of(plan)
     ingest.add_many([line("order", 0, actor=f"u{number}") for number in range(KEPT + 9)])
-    sizes = {deltas.metric: deltas.units for deltas in ingest.flush().frames[0].deltas}
-    assert sizes["first"].step.tolist() == [1] * (KEPT + 9)
-    assert sizes["then"].step.tolist() == [0] * KEPT
+    steps = [deltas.units.step.tolist() for deltas in ingest.flush().frames[0].deltas]
+    assert steps == [[0] * KEPT, [1] * (KEPT + 9), [0] * KEPT]
 
 
 def test_an_event_without_the_unit_does_nothing() -> None:
