@@ -160,7 +160,8 @@ class MetricPlan:
 
     Attributes:
         name, kind, description, owner, unit_name, tier, role, better, runbook_url: as defined.
-        measures: what is accumulated; those of a derived metric are those of its inputs.
+        measures: what is accumulated; those of a derived metric are those of its inputs. With a
+            `cohort` nothing is added up from events: the measures follow from what the units did.
         inputs: of a derived metric, how the values of its inputs are read from the measures.
         cohort: of a conversion, funnel or retention, how units are followed; else None.
         tree: of a derived metric, the arithmetic over the inputs; those that are derived themselves
@@ -210,6 +211,11 @@ class MetricPlan:
     def readings(self) -> tuple[Reading, ...]:
         """How values are read from the measures: one way, or of a derived metric one an input."""
         return self.inputs or (own_reading(self.name, self.kind),)
+
+    @property
+    def event_groupings(self) -> tuple[tuple[str, ...], ...]:
+        """The groupings whose series an event tells: of a funnel all but its steps."""
+        return self.groupings[:-1] if self.kind == "funnel" else self.groupings
 
     @property
     def is_total(self) -> bool:
