@@ -18,7 +18,7 @@ from monitor.model.bucket import BucketLine
 from monitor.model.frame import Frame
 from monitor.model.time import DAY, HOUR, MINUTE, SECOND, from_datetime, from_rfc3339, to_rfc3339
 
-from .unit_worlds import (
+from tests.core.unit_worlds import (
     Event,
     Found,
     brute_force,

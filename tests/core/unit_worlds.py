@@ -257,3 +257,46 @@ def interleaved(queues: list[list[Frame]], chance: random.Random) -> list[Frame]
     while any(queues):
         out.append(chance.choice([q for q in queues if q]).pop(0))
     return out
+
+
+def bulk_frame(
+    metric: MetricPlan,
+    position: int,
+    starts: tuple[Any, Any],
+    finishes: tuple[Any, Any],
+    *,
+    until_us: int,
+) -> Frame:
+    """A frame of many starts and finishes (keys and times) of the whole, all in time."""
+    step = np.repeat([0, 1], [len(starts[0]), len(finishes[0])])
+    key, time = (np.concatenate([starts[i], finishes[i]]) for i in (0, 1))
+    width = metric.calendar.width_us
+    buckets, row = np.unique(time - time % width, return_inverse=True)
+    order = np.lexsort((time, key, step, row))
+    deltas = Deltas(
+        metric=metric.name,
+        formula=metric.formula,
+        groups=np.zeros(1, dtype=np.int16),
+        segments=["all"],
+        late=np.zeros(len(buckets), dtype=np.bool_),
+        bucket=buckets,
+        series=np.zeros(len(buckets), dtype=np.int32),
+        hi=np.zeros((len(buckets), 2)),
+        lo=np.zeros((len(buckets), 2)),
+        units=UnitEvents(
+            row=row[order].astype(np.int32),
+            step=step[order].astype(np.int16),
+            key=key[order],
+            time_us=time[order],
+        ),
+    )
+    return Frame(
+        source=0,
+        sources=1,
+        start=position,
+        stop=position + 1,
+        watermark_us=until_us,
+        newest_us=until_us,
+        activity=buckets,
+        deltas=[deltas],
+    )
