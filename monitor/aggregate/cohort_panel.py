@@ -17,9 +17,11 @@ import numpy as np
 from monitor.aggregate.closing import Closing
 from monitor.aggregate.cohorts import Cohorts
 from monitor.aggregate.horizon import Horizon
+from monitor.aggregate.late import Restatement
+from monitor.aggregate.late_units import MOST, LateUnits
 from monitor.aggregate.panel import Panel, Tick
 from monitor.aggregate.sketches import EMPTY
-from monitor.definitions.calendar import bucket_end, window_start
+from monitor.definitions.calendar import bucket_end, bucket_start, window_start
 from monitor.definitions.plan import Calendar, MetricPlan
 from monitor.model.frame import Deltas, UnitEvents
 from monitor.model.segment import format_segment
@@ -69,15 +71,19 @@ class CohortPanel(Panel):
             state=None if state is None else state["panel"],
         )
         self.horizon = horizon
+        self._restatement_us = restatement_us
         self._front = Closing(calendar)
         self._cohorts = [Cohorts(len(_steps(metric)), horizon) for metric in metrics]
+        self._late_units = [LateUnits(cohorts) for cohorts in self._cohorts]
         self._has_windows = any(m.window_us > m.calendar.width_us for m in metrics)
         if state is not None:
             self._front.load(state["front"])
-            known = {(name, formula): dumped for name, formula, dumped in state["cohorts"]}
-            for metric, cohorts in zip(self.metrics, self._cohorts, strict=True):
+            known = {(name, formula): parts for name, formula, *parts in state["cohorts"]}
+            for i, metric in enumerate(self.metrics):
                 if (metric.name, metric.formula) in known:
-                    cohorts.load(known[metric.name, metric.formula])
+                    in_time, late = known[metric.name, metric.formula]
+                    self._cohorts[i].load(in_time)
+                    self._late_units[i].load(late)
         self._steps = [self._step_rows(index) for index in range(len(self.metrics))]
 
     def _step_rows(self, index: int) -> Ints:
@@ -117,9 +123,9 @@ class CohortPanel(Panel):
             return int(taken.sum())
         self._count_units(index, deltas, units, rows)
         row = rows[deltas.series[units.row]]
-        self._take_in(
-            index, units, np.asarray(deltas.bucket)[units.row], (taken & ~late)[units.row], row
-        )
+        bucket = np.asarray(deltas.bucket)[units.row]
+        self._take_in(index, units, bucket, (taken & ~late)[units.row], row)
+        self._take_in_late(index, units, bucket, (taken & late)[units.row], row)
         return int(taken.sum())
 
     def _take_in(
@@ -133,6 +139,22 @@ class CohortPanel(Panel):
             cohorts.add_starts(int(bucket[at[0]]), row[at], units.key[at], units.time_us[at])
         for at in _by_bucket(np.flatnonzero(chosen & (units.step > 0)), bucket):
             cohorts.add_later(int(bucket[at[0]]), units.step[at], units.key[at], units.time_us[at])
+
+    def _take_in_late(
+        self, index: int, units: UnitEvents, bucket: Ints, chosen: Bools, row: Ints
+    ) -> None:
+        """Keep late events apart; see `_take_in`."""
+        late = self._late_units[index]
+        events = np.stack([np.asarray(c).astype(np.int64) for c in (row, units.key, units.time_us)])
+        starts = np.flatnonzero(chosen & (units.step == 0))
+        for at in _by_bucket(starts, bucket):
+            late.add_starts(int(bucket[at[0]]), events[:, at])
+        ends = bucket[starts] + self.calendar.width_us
+        np.maximum.at(self.series.table["late_us"], row[starts], ends)
+        later = np.flatnonzero(chosen & (units.step > 0))
+        if len(later):
+            events[0] = units.step
+            late.add_later(events[:, later])
 
     def _count_units(self, index: int, deltas: Deltas, units: UnitEvents, rows: Ints) -> None:
         """Count the starts that went to `other`."""
@@ -161,8 +183,8 @@ class CohortPanel(Panel):
         active = start in self._front.active
         if not self._front.begun:
             self._wholes_are_born(start)
-        for cohorts in self._cohorts:
-            cohorts.close(start)
+        for cohorts, late in zip(self._cohorts, self._late_units, strict=True):
+            late.keep(cohorts.close(start))
         self._front.move_on(until_us)
         return self._running(start, active=active)
 
@@ -172,23 +194,18 @@ class CohortPanel(Panel):
         for rows in self._steps:
             born[rows] = np.minimum(born[rows], start)
 
-    def mature(self, limit_us: int, until_us: int) -> Iterator[tuple[int, Tick]]:
-        """Close the buckets whose units have had their time, oldest first.
+    def mature_us(self, limit_us: int) -> int | None:
+        """When the next bucket to be judged could be known, if its units have had their time.
 
         Args:
             limit_us: up to which all later steps were seen.
-            until_us: the watermark, which bounds a gap.
-
-        Yields:
-            When it could be known, and the bucket.
         """
-        while self._closing.next_us < self._front.open_from_us:
-            end = bucket_end(self.calendar, self._closing.next_us)
-            mature_us = self.horizon.mature_us(end)
-            if mature_us > limit_us:
-                return
-            known_us = min(bucket_end(self.calendar, mature_us - 1), limit_us)
-            yield max(known_us, mature_us), self.close(until_us)
+        if self._closing.next_us >= self._front.open_from_us:
+            return None
+        mature_us = self.horizon.mature_us(bucket_end(self.calendar, self._closing.next_us))
+        if mature_us > limit_us:
+            return None
+        return max(mature_us, min(bucket_end(self.calendar, mature_us - 1), limit_us))
 
     def close(self, until_us: int) -> Tick:
         """Close the next bucket of the judged ones and move on to the one after it."""
@@ -197,24 +214,59 @@ class CohortPanel(Panel):
         rows = np.arange(self.series.size)
         self._open.add(start, rows, sums, np.zeros_like(sums), size=len(rows), repeats=False)
         tick = super().close(until_us)
-        for cohorts in self._cohorts:
-            cohorts.forget(start)
+        kept_from_us = tick.observation.end_us - self._restatement_us
+        for cohorts, late in zip(self._cohorts, self._late_units, strict=True):
+            cohorts.judged(start)
+            late.judged(start)
+            cohorts.let_go(bucket_start(self.calendar, kept_from_us), most=MOST)
+            late.let_go(bucket_start(self.calendar, kept_from_us))
         return tick
+
+    @property
+    def unrestated(self) -> int:
+        """How often late events came for cohorts that were let go before their time."""
+        return sum(late.unrestated for late in self._late_units)
+
+    def is_late_due(self) -> bool:
+        """Whether `restatements` must be taken before the next bucket is judged."""
+        waiting = [late.oldest_us for late in self._late_units if late.oldest_us is not None]
+        if not waiting or not self._closing.begun:
+            return False
+        end = bucket_end(self.calendar, self._closing.next_us)
+        return bucket_end(self.calendar, min(waiting)) <= end - self._restatement_us
+
+    def restatements(self) -> Iterator[Restatement]:
+        """Count the judged cohorts again that late events change, and give what changed."""
+        if not self._closing.begun:
+            return
+        rows = np.arange(self.series.size)
+        for index, late in enumerate(self._late_units):
+            for start in late.take_due(self._closing.next_us):
+                sums = np.zeros((len(rows), 2))
+                self._put(sums, index, late.counts(start, len(rows)))
+                change = sums - self._closed.sums_of(start, rows)
+                change[self.series.table["metric"] != index] = 0
+                at = np.flatnonzero(change.any(axis=1))
+                self._late.add(np.full(len(at), start), at, change[at])
+        yield from super().restatements()
 
     def _sums(self, start_us: int) -> Floats:
         """Converted units and units of an open cohort as it stands. float64[rows, 2]."""
         size = self.series.size
         sums = np.zeros((size, 2))
         for index, cohorts in enumerate(self._cohorts):
-            counts = cohorts.counts(start_us, size)
-            sums[:, 0] += counts[-1]
-            sums[:, 1] += counts[0]
-            steps = self._steps[index]
-            if len(steps):
-                whole = self.series.whole(index)
-                sums[steps, 0] = counts[:, whole]
-                sums[steps, 1] = counts[0, whole]
+            self._put(sums, index, cohorts.counts(start_us, size))
         return sums
+
+    def _put(self, sums: Floats, index: int, counts: Ints) -> None:
+        """Add a metric's converted units and units to the sums of its rows."""
+        sums[:, 0] += counts[-1]
+        sums[:, 1] += counts[0]
+        steps = self._steps[index]
+        if len(steps):
+            whole = self.series.whole(index)
+            sums[steps, 0] = counts[:, whole]
+            sums[steps, 1] = counts[0, whole]
 
     def _running(self, start: int, *, active: bool) -> Tick:
         end = bucket_end(self.calendar, start)
@@ -270,9 +322,9 @@ class CohortPanel(Panel):
 
     def end_input(self) -> None:
         """Nothing more comes: let units go on by what the buckets hold that have not ended."""
-        for cohorts in self._cohorts:
+        for cohorts, late in zip(self._cohorts, self._late_units, strict=True):
             for start in cohorts.open_buckets():
-                cohorts.close(start)
+                late.keep(cohorts.close(start))
 
     def _stale(self, limit_us: int) -> Ints:
         steps = np.concatenate([np.empty(0, np.int64), *self._steps])
@@ -290,8 +342,9 @@ class CohortPanel(Panel):
         super().end_history()
         for closing in (self._closing, self._front):
             closing.end_history(floor_us)
-        for cohorts in self._cohorts:
+        for cohorts, late in zip(self._cohorts, self._late_units, strict=True):
             cohorts.clear()
+            late.clear()
 
     def dump(self) -> dict[str, Any]:
         """The state as plain values and arrays."""
@@ -299,8 +352,10 @@ class CohortPanel(Panel):
             "panel": super().dump(),
             "front": self._front.dump(),
             "cohorts": [
-                [metric.name, metric.formula, cohorts.dump()]
-                for metric, cohorts in zip(self.metrics, self._cohorts, strict=True)
+                [metric.name, metric.formula, cohorts.dump(), late.dump()]
+                for metric, cohorts, late in zip(
+                    self.metrics, self._cohorts, self._late_units, strict=True
+                )
             ],
         }
 

@@ -16,11 +16,12 @@ from monitor.aggregate.horizon import Horizon
 from monitor.aggregate.starters import Starters
 from monitor.aggregate.unit_pile import UnitPile
 from monitor.model.tick import Ints
-from monitor.model.time import FOREVER
+from monitor.model.time import FOREVER, NEVER
 from monitor.stats.distinct import KEPT
 
 LARGEST_BLOCK = 1 << 18
 """Blocks do not grow beyond this many starts, so that those of mature cohorts are let go soon."""
+_NOTHING: Ints = np.empty(0, dtype=np.int64)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,6 +59,10 @@ class Cohorts:
     Args:
         steps: of the metric, the start included.
         horizon: how long a unit may take.
+
+    Attributes:
+        steps, horizon: as given.
+        from_us: judged cohorts that start earlier were let go before their time.
     """
 
     def __init__(self, steps: int, horizon: Horizon) -> None:
@@ -67,6 +72,8 @@ class Cohorts:
         self._later = UnitPile()
         self._cohorts: dict[int, _Cohort] = {}
         self._blocks: list[_Block] = []
+        self._open_from_us = NEVER
+        self.from_us = NEVER
 
     def add_starts(self, bucket_us: int, rows: Ints, keys: Ints, times_us: Ints) -> None:
         """Take in starts of an open bucket, each once for every series that it belongs to."""
@@ -82,22 +89,29 @@ class Cohorts:
 
     def buckets(self) -> list[int]:
         """Buckets whose cohorts are open."""
-        return list(self._cohorts)
+        return [bucket for bucket in self._cohorts if bucket >= self._open_from_us]
 
-    def close(self, bucket_us: int) -> None:
+    def close(self, bucket_us: int) -> Ints:
         """Make a cohort of a bucket's starts, and let units go on by its later steps.
 
         Buckets close in the order of time.
+
+        Returns:
+            The later steps, columns (step, key, time).
         """
         starts = self._starts.take(bucket_us)
         if starts.shape[1]:
             self._begin(bucket_us, starts)
-        steps, keys, times = self._later.take(bucket_us)
+        later = self._later.take(bucket_us)
+        steps, keys, times = later
         for step in range(1, self.steps):
             part = slice(*np.searchsorted(steps, [step, step + 1]).tolist())
             for block in self._blocks:
+                if block.buckets[-1] < self._open_from_us:
+                    continue  # all of its cohorts are judged
                 moved = block.starters.advance(step, keys[part], times[part], self.horizon)
                 self._touch(block, moved)
+        return later
 
     def _begin(self, bucket_us: int, starts: Ints) -> None:
         row, key, time = starts
@@ -158,11 +172,46 @@ class Cohorts:
             cohort.counts = np.cumsum(exactly[::-1], axis=0)[::-1]
         return cohort.counts
 
-    def forget(self, bucket_us: int) -> None:
-        """Let a cohort go: it was judged."""
-        cohort = self._cohorts.pop(bucket_us, None)
-        if cohort is not None and not any(b in self._cohorts for b in cohort.block.buckets):
-            self._blocks.remove(cohort.block)
+    def judged(self, bucket_us: int) -> None:
+        """A bucket was judged: its cohort stays only for late events."""
+        self._open_from_us = bucket_us + 1
+
+    def let_go(self, before_us: int, *, most: int) -> None:
+        """Let judged cohorts go that start before this time, and the oldest beyond so many starts."""
+        judged = [b for b in self._cohorts if b < self._open_from_us]
+        total = sum(self._cohorts[b].size for b in judged)
+        for bucket in judged:
+            if bucket >= before_us:
+                if total <= most:
+                    break
+                self.from_us = max(self.from_us, bucket + 1)
+            cohort = self._cohorts.pop(bucket)
+            total -= cohort.size
+            if bucket == cohort.block.buckets[-1]:
+                self._blocks.remove(cohort.block)
+
+    def members(self, bucket_us: int) -> tuple[Ints, Ints, Ints, Ints]:
+        """Row, key, time and reached step of every start of a cohort, once a series."""
+        cohort = self._cohorts.get(bucket_us)
+        if cohort is None:
+            return _NOTHING, _NOTHING, _NOTHING, _NOTHING
+        sizes = np.diff(np.r_[cohort.first.astype(np.int64), len(cohort.start)])
+        at = cohort.offset + cohort.start.astype(np.int64)
+        starters = cohort.block.starters
+        row = np.repeat(cohort.row.astype(np.int64), sizes)
+        return row, starters.key[at], starters.time_us[at], starters.step[at].astype(np.int64)
+
+    def holders(self, keys: Ints) -> list[int]:
+        """Judged buckets whose cohorts hold any of these units."""
+        out = []
+        for block in self._blocks:
+            at = block.starters.places(keys)
+            known = [b for b in block.buckets if b in self._cohorts]
+            if len(at) and known:
+                offsets = np.array([self._cohorts[b].offset for b in known], dtype=np.int64)
+                found = np.unique(np.searchsorted(offsets, at, side="right") - 1)
+                out += [known[i] for i in found[found >= 0].tolist()]
+        return [bucket for bucket in out if bucket < self._open_from_us]
 
     def clear(self) -> None:
         """Forget everything."""
@@ -174,7 +223,7 @@ class Cohorts:
     def first(self, rows: Ints) -> Ints:
         """Start of the first bucket that holds units of each of these rows; FOREVER if none."""
         out = np.full(len(rows), FOREVER)
-        held = [(bucket, cohort.row) for bucket, cohort in self._cohorts.items()]
+        held = [(bucket, self._cohorts[bucket].row) for bucket in self.buckets()]
         held += [(bucket, self._starts.get(bucket)[0]) for bucket in self._starts.starts()]
         for bucket, of in held:
             inside = np.isin(rows, of)
@@ -184,6 +233,8 @@ class Cohorts:
     def dump(self) -> dict[str, Any]:
         """The state as plain values and arrays."""
         return {
+            "open_from": self._open_from_us,
+            "from": self.from_us,
             "starts": self._starts.dump(),
             "later": self._later.dump(),
             "blocks": [
@@ -205,6 +256,8 @@ class Cohorts:
 
     def load(self, state: dict[str, Any]) -> None:
         """Take over what `dump` gave."""
+        self._open_from_us = state["open_from"]
+        self.from_us = state["from"]
         self._starts.load(state["starts"])
         self._later.load(state["later"])
         for held in state["blocks"]:

@@ -50,3 +50,9 @@ class Horizon:
         )
         own = np.searchsorted(edges[: last - first + 1], times_us, side="right") - 1
         return edges[own + self.day], edges[own + self.day + 1] - 1
+
+    def earliest_us(self, time_us: int) -> int:
+        """No unit that started earlier could still come on at this time."""
+        if not self.timezone:
+            return time_us - self.within_us
+        return day_start(self.timezone, day_of(self.timezone, time_us) - self.day)

@@ -58,6 +58,18 @@ class Starters:
             order=np.argsort(key, kind="stable").astype(np.int32),
         )
 
+    def places(self, keys: Ints) -> Ints:
+        """Places of the starts of these units."""
+        low, high = self._span(keys)
+        places: Ints = self.order[ranges(low, high)].astype(np.int64)
+        return places
+
+    def _span(self, keys: Ints) -> tuple[Ints, Ints]:
+        return (
+            np.searchsorted(self.key, keys, side="left", sorter=self.order),
+            np.searchsorted(self.key, keys, side="right", sorter=self.order),
+        )
+
     def advance(self, step: int, key: Ints, time_us: Ints, horizon: Horizon) -> Ints:
         """Let the starts that have reached the step before this one go on.
 
@@ -74,8 +86,7 @@ class Starters:
             return _NONE
         head = np.flatnonzero(np.r_[True, key[1:] != key[:-1]])
         stop = np.r_[head[1:], len(key)]
-        low = np.searchsorted(self.key, key[head], side="left", sorter=self.order)
-        high = np.searchsorted(self.key, key[head], side="right", sorter=self.order)
+        low, high = self._span(key[head])
         at = self.order[ranges(low, high)].astype(np.int64)
         unit = np.repeat(np.arange(len(head)), high - low)
         waits = self.step[at] == step - 1
@@ -93,7 +104,8 @@ class Starters:
         self.step[at] = step
         if self.reached_us is not None:
             self.reached_us[at] = when[found]
-        return at
+        moved: Ints = at
+        return moved
 
 
 _NONE: Ints = np.empty(0, dtype=np.int64)

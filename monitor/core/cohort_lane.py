@@ -60,10 +60,10 @@ class CohortLane(Lane):
 
     def _mature(self, limit_us: int, until_us: int) -> list[Effect]:
         effects: list[Effect] = []
-        for known_us, tick in self.cohorts.mature(limit_us, until_us):
-            effects += self._judge(tick, known_us)
+        while (known_us := self.cohorts.mature_us(limit_us)) is not None:
             if self.panel.is_late_due():
                 effects += self.restate()
+            effects += self._judge(self.panel.close(until_us), known_us)
         return effects
 
     def _running(self, tick: Tick) -> ClosedBucket:

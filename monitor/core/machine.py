@@ -5,8 +5,8 @@ from typing import Any
 
 from monitor.aggregate.sources import Sources
 from monitor.core import snapshot
-from monitor.core.effects import Effect
 from monitor.core.cohort_lane import open_lane
+from monitor.core.effects import Effect
 from monitor.core.lane import Lane
 from monitor.core.lane_key import LaneKey
 from monitor.definitions.plan import MetricPlan, Plan

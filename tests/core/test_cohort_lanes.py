@@ -224,12 +224,7 @@ def test_unchanged_cohorts_keep_their_units_when_other_definitions_change() -> N
     assert ended == []
     for frame in frames[6:]:
         effects += machine.apply(frame)
-    found = {
-        place: value
-        for place, value in judged_values(
-            [e for e in effects if isinstance(e, ClosedBucket)], "conversion"
-        ).items()
-    }
+    found = judged_values([e for e in effects if isinstance(e, ClosedBucket)], "conversion")
     wanted = brute_force(COUNTRIES, read)
     assert len(found) > 40
     assert all(wanted[place] == value for place, value in found.items())

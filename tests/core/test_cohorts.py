@@ -17,7 +17,6 @@ from monitor.journal.records import records
 from monitor.model.bucket import BucketLine
 from monitor.model.frame import Frame
 from monitor.model.time import DAY, HOUR, MINUTE, SECOND, from_datetime, from_rfc3339, to_rfc3339
-
 from tests.core.unit_worlds import (
     Event,
     Found,

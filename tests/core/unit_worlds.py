@@ -2,7 +2,7 @@
 
 import random
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -92,28 +92,34 @@ def is_late(metric: MetricPlan, event: Event, watermark_us: int) -> bool:
     return bucket_end(metric.calendar, event.time_us) <= watermark_us
 
 
+def segment_of(dimensions: Sequence[str], event: Event) -> str | None:
+    """The segment of an event; None where it lacks a dimension."""
+    values = [event.dimensions.get(d) for d in dimensions]
+    known = [value for value in values if value is not None]
+    return None if len(known) < len(values) else format_segment(known) or "all"
+
+
+def _entries(metric: MetricPlan, event: Event, watermark: int) -> Iterator[Any]:
+    """Row, step, key and time of an event, once for each step and series that it is of."""
+    assert metric.cohort is not None
+    late, bucket = is_late(metric, event, watermark), bucket_start(metric.calendar, event.time_us)
+    for place, step in enumerate(metric.cohort.steps):
+        for group, dimensions in enumerate(metric.groupings):
+            segment = segment_of(dimensions, event)
+            told = step.event == event.name and (place == 0 or group == 0) and dimensions != STEP
+            if told and segment is not None:
+                row = (late, bucket, (group, segment))
+                yield row, place, key_of(str(event.actor)), event.time_us
+
+
 def deltas_of(metric: MetricPlan, events: Sequence[tuple[Event, int]]) -> Deltas | None:
     """The deltas of events, each with the watermark at which it was read."""
-    assert metric.cohort is not None
-    found = set()
-    for event, watermark in events:
-        if event.actor is None:
-            continue
-        late, bucket = (
-            is_late(metric, event, watermark),
-            bucket_start(metric.calendar, event.time_us),
-        )
-        for place, step in enumerate(metric.cohort.steps):
-            if step.event != event.name:
-                continue
-            for group, dimensions in enumerate(metric.groupings):
-                if (place > 0 and group > 0) or dimensions == STEP:
-                    continue
-                if all(d in event.dimensions for d in dimensions):
-                    values = [event.dimensions[d] for d in dimensions]
-                    segment = format_segment(values) if values else "all"
-                    row = (late, bucket, (group, segment))
-                    found.add((row, place, key_of(event.actor), event.time_us))
+    found = {
+        entry
+        for event, watermark in events
+        if event.actor is not None
+        for entry in _entries(metric, event, watermark)
+    }
     if not found:
         return None
     rows = sorted({row for row, *_ in found})
@@ -194,33 +200,45 @@ def brute_force(metric: MetricPlan, events: Sequence[Event]) -> Found:
     assert cohort is not None
     by_unit: dict[str, list[Event]] = defaultdict(list)
     for event in events:
-        if event.actor is not None:
-            by_unit[event.actor].append(event)
+        by_unit[event.actor or ""].append(event)
+    by_unit.pop("", None)
     best: dict[tuple[str, str, int], dict[str, int]] = defaultdict(dict)
     for unit, own in by_unit.items():
         for start in own:
-            if start.name != cohort.steps[0].event:
-                continue
-            reached = _reached(metric, start, own)
-            bucket = bucket_start(metric.calendar, start.time_us)
-            for dimensions in metric.groupings:
-                if dimensions == STEP or not all(d in start.dimensions for d in dimensions):
-                    continue
-                values = [start.dimensions[d] for d in dimensions]
-                segment = format_segment(values) if values else "all"
-                place = (",".join(dimensions) or "all", segment, bucket)
-                best[place][unit] = max(best[place].get(unit, 0), reached)
+            if start.name == cohort.steps[0].event:
+                reached = _reached(metric, start, own)
+                for place in _places(metric, start):
+                    best[place][unit] = max(best[place].get(unit, 0), reached)
+    return _shares(metric, best)
+
+
+def _shares(metric: MetricPlan, best: dict[tuple[str, str, int], dict[str, int]]) -> Found:
+    """Counts of the units by how far each came."""
+    cohort = metric.cohort
+    assert cohort is not None
     out: Found = {}
     last = len(cohort.steps) - 1
-    for (dimension, segment, bucket), units in best.items():
-        out[dimension, segment, bucket] = sum(r == last for r in units.values()), len(units)
-        if metric.kind == "funnel" and dimension == "all":
-            names = [step.event for step in cohort.steps]
-            for i, name in enumerate(names):
-                again = names[:i].count(name)
-                text = format_segment([f"{name}#{again + 1}" if again else name])
-                out["step", text, bucket] = sum(r >= i for r in units.values()), len(units)
+    for place, units in best.items():
+        out[place] = sum(r == last for r in units.values()), len(units)
+        if metric.kind == "funnel" and place[0] == "all":
+            for i, name in enumerate(_step_names([step.event for step in cohort.steps])):
+                out["step", name, place[2]] = sum(r >= i for r in units.values()), len(units)
     return out
+
+
+def _places(metric: MetricPlan, start: Event) -> Iterator[tuple[str, str, int]]:
+    """Dimension, segment and bucket of a start, for all series that it belongs to."""
+    bucket = bucket_start(metric.calendar, start.time_us)
+    for dimensions in metric.groupings:
+        segment = segment_of(dimensions, start)
+        if dimensions != STEP and segment is not None:
+            yield ",".join(dimensions) or "all", segment, bucket
+
+
+def _step_names(names: list[str]) -> Iterator[str]:
+    for i, name in enumerate(names):
+        again = names[:i].count(name)
+        yield format_segment([f"{name}#{again + 1}" if again else name])
 
 
 def _reached(metric: MetricPlan, start: Event, own: Sequence[Event]) -> int:
