@@ -106,7 +106,7 @@ def _print(result: dict[str, Any]) -> None:
     out.print(_table(result["metrics"]))
     if result["not_served"]:
         names = ", ".join(result["not_served"])
-        out.print(f"* not served yet (accepted, but neither measured nor judged): {names}")
+        out.print(f"* not served yet (derived from a conversion, funnel or retention): {names}")
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:

@@ -20,7 +20,7 @@ from monitor.ingest.source import Flush
 from monitor.ingest.watermark import Watermark
 from monitor.ingest.where import holds
 from monitor.model.event import Event
-from monitor.model.frame import Deltas, decode_frame, encode_frame
+from monitor.model.frame import Deltas, UnitEvents, decode_frame, encode_frame
 from monitor.model.time import DAY, HOUR, MINUTE, SECOND, to_rfc3339
 from monitor.stats.distinct import KEPT
 from tests.ingest.conftest import ingest_of, metric_plan, plan_of
@@ -98,9 +98,13 @@ def did(flushes: Iterable[Flush], plan: Plan = PLAN) -> set[Did]:
     return found
 
 
+def units_of(deltas: Deltas) -> UnitEvents:
+    assert deltas.units is not None
+    return deltas.units
+
+
 def checked(deltas: Deltas) -> set[Did]:
-    units = deltas.units
-    assert units is not None
+    units = units_of(deltas)
     assert deltas.entries is None
     assert deltas.hi.shape == deltas.lo.shape == (deltas.bucket.size, 2)
     assert not deltas.hi.any()
@@ -292,7 +296,7 @@ def test_a_later_step_of_one_metric_is_not_cut_where_it_is_the_start_of_another(
     plan = plan_of(follows("a", *back), follows("b", *there), follows("c", *back))
     ingest = ingest_of(plan)
     ingest.add_many([line("order", 0, actor=f"u{number}") for number in range(KEPT + 9)])
-    steps = [deltas.units.step.tolist() for deltas in ingest.flush().frames[0].deltas]
+    steps = [units_of(deltas).step.tolist() for deltas in ingest.flush().frames[0].deltas]
     assert steps == [[0] * KEPT, [1] * (KEPT + 9), [0] * KEPT]
 
 
@@ -337,7 +341,7 @@ def test_unit_events_bring_a_flush_nearer() -> None:
     assert ingest.cells == 0
     ingest.add_many([line("order", 0, actor="u")])
     (deltas,) = ingest.flush().frames[0].deltas
-    assert deltas.units.step.tolist() == [1]
+    assert units_of(deltas).step.tolist() == [1]
 
 
 def test_what_metrics_of_the_same_events_count_does_not_change() -> None:
