@@ -10,20 +10,18 @@ import numpy as np
 
 from monitor.aggregate.buckets import OpenBuckets
 from monitor.aggregate.closed import ClosedBuckets
+from monitor.aggregate.closing import Closing
 from monitor.aggregate.late import LateEvents, Restatement
 from monitor.aggregate.rows import some_rows
 from monitor.aggregate.series import ALL, RETIRE_AFTER_US, Series
 from monitor.aggregate.sketches import Sketch, slots_of
 from monitor.aggregate.values import Values
-from monitor.definitions.calendar import bucket_end, bucket_start, bucket_starts
+from monitor.definitions.calendar import bucket_end, bucket_starts
 from monitor.definitions.plan import Calendar, MetricPlan
 from monitor.model.frame import Deltas
 from monitor.model.tick import Bools, Floats, Ints, Observation
-from monitor.model.time import DAY, FOREVER, NEVER, WEEK
+from monitor.model.time import DAY, FOREVER, NEVER
 from monitor.stats import laws
-
-LONGEST_GAP_US = WEEK
-"""A gap in which nothing arrives for longer is written as its first and last bucket only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,27 +90,25 @@ class Panel:
             values=self._values,
         )
         self._late = LateEvents(calendar, self.series, self._values, self._closed)
-        self._active: set[int] = set()
-        self._floor_us = NEVER  # what starts earlier belongs to a history, and is passed over
-        self._resumed = False  # the next bucket to close is the first after a history
-        self._next = FOREVER  # start of the next bucket to close; FOREVER before the first event
-        self._begun = False
+        self._closing = Closing(calendar)
         self.gone = np.empty(0, np.int64) if state is None else self._load(state)
         known = {metric for (metric, group, _), _ in self.series.items() if group == 0}
         for index in sorted(set(range(len(self.metrics))) - known):
             row = self.series.add(index, 0, ALL)
-            if self._begun:
-                self.series.table["born_us"][row] = self._next
+            if self._closing.begun:
+                self.series.table["born_us"][row] = self._closing.next_us
 
     def note_activity(self, base_starts: Ints) -> None:
         """Take in the base buckets in which any event arrived."""
-        starts = np.unique(bucket_starts(self.calendar, base_starts))
-        if self._resumed and (starts < self._floor_us).any():
-            self._resumed = False  # the source reaches back into the history: nothing is missing
-        open_starts = starts[starts >= max(self._floor_us, self._next if self._begun else NEVER)]
-        if len(open_starts):
-            self._active.update(open_starts.tolist())
-            self._first_seen(int(open_starts[0]))
+        for start in self._buckets(base_starts):
+            if start >= self._closing.open_from_us:
+                self._closing.note(start)
+            elif start < self._closing.floor_us:
+                self._closing.reaches_back()
+
+    def _buckets(self, base_starts: Ints) -> list[int]:
+        starts: list[int] = np.unique(bucket_starts(self.calendar, base_starts)).tolist()
+        return starts
 
     def merge(self, deltas: Deltas) -> int:
         """Add a metric's deltas; returns how many rows were taken."""
@@ -123,11 +119,13 @@ class Panel:
 
         That happens where a source is new: until it spoke, the others' watermarks closed buckets.
         """
-        if self._floor_us > NEVER and (deltas.bucket < self._floor_us).any():
-            deltas = some_rows(deltas, deltas.bucket >= self._floor_us)
+        floor_us = self._closing.floor_us
+        if floor_us > NEVER and (deltas.bucket < floor_us).any():
+            deltas = some_rows(deltas, deltas.bucket >= floor_us)
         if not len(deltas.bucket):
             return
-        closed = ~deltas.late & (deltas.bucket < self._next) if self._begun else None
+        before = self._closing.next_us
+        closed = ~deltas.late & (deltas.bucket < before) if self._closing.begun else None
         if closed is not None and closed[0]:  # sorted: the first row is the oldest on time
             yield some_rows(deltas, closed, late=True)
             deltas = some_rows(deltas, ~closed)
@@ -160,8 +158,7 @@ class Panel:
         )
         born = self.series.table["born_us"]
         born[rows] = np.minimum(born[rows], start)
-        self._active.add(start)  # the event may have been late for a shorter bucket
-        self._first_seen(start)
+        self._closing.note(start)  # the event may have been late for a shorter bucket
 
     def _merge_entries(self, deltas: Deltas, rows: Ints, on_time: list[int]) -> None:
         """Add the entries of sketches, bucket by bucket; those of late rows are kept apart."""
@@ -180,10 +177,6 @@ class Panel:
                 bucket = int(deltas.bucket[entries.row[begin]])
                 target.add_entries(bucket, sketch.at(slice(begin, stop)))
 
-    def _first_seen(self, start: int) -> None:
-        if not self._begun:
-            self._next = min(self._next, start)
-
     def _count_folded(self, index: int, groups: list[int], deltas: Deltas, rows: Ints) -> None:
         metric = self.metrics[index]
         names = self.series.segments
@@ -193,10 +186,7 @@ class Panel:
 
     def next_end(self, until_us: int) -> int | None:
         """End of the next bucket to close, if that is not after `until_us`."""
-        if self._next == FOREVER:
-            return None
-        end = bucket_end(self.calendar, self._next)
-        return end if end <= until_us else None
+        return self._closing.next_end(until_us)
 
     def close(self, until_us: int) -> Tick:
         """Close the next bucket (see `next_end`) and move on to the one after it.
@@ -204,14 +194,12 @@ class Panel:
         Args:
             until_us: the watermark: how far buckets may close, which bounds a gap.
         """
-        start, end = self._next, bucket_end(self.calendar, self._next)
-        if not self._begun:
-            self._begun = True
+        start = self._closing.next_us
+        if not self._closing.begun:
             self._wholes_are_born(start)
-        tick = replace(self._tick(start, end), partial=self._resumed)
-        self._resumed = False
-        self._active.discard(start)
-        self._next = end if tick.active else self._after_gap(end, until_us)
+        tick = self._tick(start, bucket_end(self.calendar, start))
+        tick = replace(tick, partial=self._closing.resumed)
+        self._closing.move_on(until_us)
         return tick
 
     def _wholes_are_born(self, start: int) -> None:
@@ -220,18 +208,10 @@ class Panel:
             row = self.series.whole(index)
             born[row] = min(born[row], start)
 
-    def _after_gap(self, end: int, until_us: int) -> int:
-        """Start of the next bucket to close after an empty one: inside a long gap, its last."""
-        open_until = bucket_end(self.calendar, until_us)  # whatever is still to come lies before
-        following = min([open_until, *(s for s in self._active if s >= end)])
-        if following - end <= LONGEST_GAP_US:
-            return end
-        return bucket_start(self.calendar, following - 1)
-
     def _tick(self, start: int, end: int) -> Tick:
         rows = np.arange(self.series.size)
         sums, sketch = self._open.take(start, len(rows))
-        active = start in self._active
+        active = start in self._closing.active
         self._closed.push(start, end, sums, sketch, active=active)
         seen = self.series.table["seen_us"]
         present = (sums != 0).any(axis=1)
@@ -279,19 +259,20 @@ class Panel:
 
     def partials(self) -> Iterator[Tick]:
         """What is left in buckets that have not ended, oldest first: judged by nobody."""
-        for start in sorted({*self._open.starts(), *self._active}):
-            self._next = start
-            self._active.add(start)
+        for start in sorted({*self._open.starts(), *self._closing.active}):
+            self._closing.next_us = start
+            self._closing.note(start)
             yield self.close(start)
 
     def is_late_due(self) -> bool:
         """Whether `restatements` must be taken before the next bucket closes."""
-        return self._begun and self._late.is_due(bucket_end(self.calendar, self._next))
+        closing = self._closing
+        return closing.begun and self._late.is_due(bucket_end(self.calendar, closing.next_us))
 
     def restatements(self) -> Iterator[Restatement]:
         """Apply the late events so far to buckets that have closed, and give what changed."""
-        if self._begun:
-            yield from self._late.restatements(self._next)
+        if self._closing.begun:
+            yield from self._late.restatements(self._closing.next_us)
 
     def retire(self, now_us: int) -> Ints:
         """Free the rows of segments unseen for a week; returns them, emptied.
@@ -300,10 +281,10 @@ class Panel:
         as if it came back later. What late events brought, or may still restate, is not forgotten.
         """
         limit = now_us - max(RETIRE_AFTER_US, self._closed.restatement_us)
-        stale = self.series.stale(limit)
+        stale = self._stale(limit)
         if not len(stale):
             return stale
-        back = self._open.first(stale)
+        back = self._first_held(stale)
         table = self.series.table
         late = table["late_us"][stale] >= limit
         stays = late | (back < FOREVER)
@@ -316,18 +297,21 @@ class Panel:
         self.series.retire(stale[~stays])
         return stale[begun]
 
+    def _stale(self, limit_us: int) -> Ints:
+        return self.series.stale(limit_us)
+
+    def _first_held(self, rows: Ints) -> Ints:
+        """Start of the first open bucket that holds anything of each row; FOREVER where none."""
+        return self._open.first(rows)
+
     def end_history(self) -> None:
         """Forget what has not closed; the next bucket to close is the first that anything comes for.
 
         What starts before the last closed bucket's end belongs to the history: it is passed over.
         """
-        if self._begun:
-            self._floor_us = self._next
-            self._resumed = True
+        self._closing.end_history(self._closing.open_from_us)
         self._open = OpenBuckets(self._values.measures, self._values.forms.of_units)
         self._late = LateEvents(self.calendar, self.series, self._values, self._closed)
-        self._active.clear()
-        self._next, self._begun = FOREVER, False
 
     def _clear(self, rows: Ints) -> None:
         self._open.clear(rows)
@@ -341,11 +325,7 @@ class Panel:
             "open": self._open.dump(),
             "closed": self._closed.dump(),
             "late": self._late.dump(),
-            "active": sorted(self._active),
-            "floor": self._floor_us,
-            "resumed": self._resumed,
-            "next": self._next,
-            "begun": self._begun,
+            "closing": self._closing.dump(),
             "folded": [[m, d, count] for (m, d), count in self.folded.items()],
         }
 
@@ -354,11 +334,7 @@ class Panel:
         self._open.load(state["open"])
         self._closed.load(state["closed"])
         self._late.load(state["late"])
-        self._active = set(state["active"])
-        self._floor_us = state["floor"]
-        self._resumed = state["resumed"]
-        self._next = state["next"]
-        self._begun = state["begun"]
+        self._closing.load(state["closing"])
         self.folded.update({(m, d): count for m, d, count in state["folded"]})
         self._clear(gone)
         return gone

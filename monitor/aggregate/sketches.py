@@ -60,7 +60,7 @@ class Sketch:
     def of_slots(self, slots: Ints) -> "Sketch":
         """The entries of these slots; `slots` sorted."""
         begin, stop = self.span(slots)
-        return self.at(_ranges(begin, stop))
+        return self.at(ranges(begin, stop))
 
     def distinct(self, slots: Ints) -> Ints:
         """How many keys each slot has."""
@@ -127,7 +127,7 @@ def merged(parts: Sequence[Sketch], of_units: OfUnits) -> Sketch:
     return out.at(~units | (place < KEPT))
 
 
-def _ranges(begin: Ints, stop: Ints) -> Ints:
+def ranges(begin: Ints, stop: Ints) -> Ints:
     """All places from each begin to its stop, one range after the other."""
     sizes = stop - begin
     ends = np.cumsum(sizes)

@@ -39,11 +39,13 @@ class Judged:
 
     Attributes:
         end_us, width_us: end and length of the bucket.
+        known_us: when it could be judged: its end; of a cohort, once its units have had their time.
         traits, expectation, decision: what was known, expected and decided.
     """
 
     end_us: int
     width_us: int
+    known_us: int
     traits: Traits
     expectation: Expectation
     decision: Decision
@@ -103,7 +105,7 @@ class Incidents:
             known = self._open.get(row)
             if decision.closed[row]:
                 reason = Reason(int(decision.reason[row]))
-                changes += self._resolve(row, judged.end_us, reason)
+                changes += self._resolve(row, judged.known_us, reason)
             elif decision.open[row] or decision.pending[row]:
                 context = contexts.get(row, _NO_CONTEXT)
                 changes += self._go_on(row, judged, identities[row], context)
@@ -196,7 +198,7 @@ def _describe(
     else:
         direction = "down" if decision.direction[row] < 0 else "up"
         reason = Reason(int(decision.reason[row]))
-        started_us, detected_us = int(decision.start_us[row]), judged.end_us
+        started_us, detected_us = int(decision.start_us[row]), judged.known_us
     numbers = figures(
         row,
         decision=decision,
@@ -231,14 +233,14 @@ def _describe(
         data_quality=DataQuality(silent=list(context.silent)),
         summary="",
         runbook_url=plan.runbook_url,
-        updated_at=to_rfc3339(judged.end_us),
+        updated_at=to_rfc3339(judged.known_us),
         labels=_labels(identity, reason, direction),
     )
     held = _Open(
         incident=incident,
         started_us=started_us,
         detected_us=detected_us,
-        updated_us=judged.end_us,
+        updated_us=judged.known_us,
         reason=int(reason),
     )
     held.incident = msgspec.structs.replace(

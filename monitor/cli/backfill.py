@@ -8,7 +8,7 @@ from typing import Any
 import click
 from rich.table import Table
 
-from monitor.cli.options import config_option, console, json_option, print_json, require_served
+from monitor.cli.options import config_option, console, json_option, print_json
 from monitor.cli.progress import Watch
 from monitor.clock import wall_clock
 from monitor.definitions import Configuration, compile_plan, load
@@ -34,7 +34,6 @@ def command(files: tuple[str, ...], config: Path, as_json: bool) -> None:
     """
     configuration = load(config, environment=environment())
     plan = compile_plan(configuration)
-    require_served(plan, config)
     inputs = open_files(files)
     began = perf_counter()
     try:

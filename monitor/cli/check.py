@@ -9,7 +9,7 @@ import click
 from rich.table import Table
 
 from monitor.cli.options import config_option, console, json_option, print_json
-from monitor.definitions.budget import log_thresholds, series_bound
+from monitor.definitions.budget import groupings_of, log_thresholds, series_bounds
 from monitor.definitions.compile import compile_plan
 from monitor.definitions.load import Configuration, load
 from monitor.definitions.mistake import Mistake, MistakesError
@@ -72,7 +72,6 @@ def _place(mistake: Mistake) -> dict[str, Any]:
 def _metric(metric: Metric, configuration: Configuration, *, served: bool) -> dict[str, Any]:
     settings = configuration.settings
     cap = settings.cardinality.per_dimension
-    groupings = ((), *metric.segments)
     logs = log_thresholds(metric, configuration.metrics, settings.alert_budget, cap)
     return {
         "name": metric.name,
@@ -82,14 +81,14 @@ def _metric(metric: Metric, configuration: Configuration, *, served: bool) -> di
         "severity": metric.alert.severity,
         "bucket_seconds": metric.bucket / SECOND,
         "segments": [list(grouping) for grouping in metric.segments],
-        "series_at_most": sum(series_bound(grouping, cap) for grouping in groupings),
+        "series_at_most": sum(series_bounds(metric, cap)),
         "thresholds": [
             {
                 "dimension": ",".join(grouping) or "all",
                 "log10_threshold": round(log / math.log(10), 6),
                 "seconds_per_false_alarm": round(math.exp(log) * metric.bucket / SECOND, 3),
             }
-            for grouping, log in zip(groupings, logs, strict=True)
+            for grouping, log in zip(groupings_of(metric), logs, strict=True)
         ],
     }
 
@@ -107,7 +106,7 @@ def _print(result: dict[str, Any]) -> None:
     out.print(_table(result["metrics"]))
     if result["not_served"]:
         names = ", ".join(result["not_served"])
-        out.print(f"* not served yet (accepted, but neither measured nor judged): {names}")
+        out.print(f"* not served yet (derived from a conversion, funnel or retention): {names}")
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from monitor.cli.options import config_option, json_option, print_json, require_served
+from monitor.cli.options import config_option, json_option, print_json
 from monitor.definitions import compile_plan, load
 from monitor.export.dashboards import files
 from monitor.export.dashboards.writing import write
@@ -44,7 +44,6 @@ def export(config: Path, out: Path, status_url: str | None, *, as_json: bool) ->
         raise click.UsageError(message)
     configuration = load(config, environment=environment())
     plan = compile_plan(configuration)
-    require_served(plan, config)
     address = (status_url or _address(configuration.settings.api)).rstrip("/")
     written = write(out, files(plan, status_url=address))
     if as_json:

@@ -9,9 +9,6 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 
-from monitor.definitions.plan import Plan
-from monitor.errors import ConfigError
-
 _PLAIN_WIDTH = 120
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -36,21 +33,6 @@ def json_option(function: _F) -> _F:
 def print_json(value: object) -> None:
     """Indented JSON on standard output."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
-
-
-def require_served(plan: Plan, config: Path) -> None:
-    """Refuse a configuration of which nothing would be measured.
-
-    Raises:
-        ConfigError: none of its metrics is of a kind that is served.
-    """
-    if not plan.metrics:
-        message = (
-            f"{config}: no metric of a kind that is served "
-            "(count, sum, mean, ratio, uniques, quantile, derived): "
-            "add one, see `monitor init`"
-        )
-        raise ConfigError(message)
 
 
 class _Screen(Console):

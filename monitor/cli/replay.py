@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from monitor.cli.options import config_option, console, json_option, print_json, require_served
+from monitor.cli.options import config_option, console, json_option, print_json
 from monitor.cli.progress import Watch
 from monitor.clock import wall_clock
 from monitor.definitions import compile_plan, load
@@ -75,7 +75,6 @@ def command(
     configuration = load(config, environment=environment())
     plan = compile_plan(configuration, shards=1)
     _tell_unserved(plan)
-    require_served(plan, config)
     trials = [Trial(plan, parse_injection(text, plan)) for text in injections]
     recorder = None if report is None else Recorder(plan)
     inputs = open_files(files)
@@ -171,7 +170,9 @@ def _print(run: Replay, summary: dict[str, Any], out: Path, report: Path | None)
 def _tell_unserved(plan: Plan) -> None:
     for name in plan.unserved:
         click.echo(
-            f"warning: metric '{name}' is of a kind that is not served yet; left out", err=True
+            f"warning: metric '{name}' is derived from a conversion, funnel or retention, which is "
+            "not served yet; left out",
+            err=True,
         )
 
 

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 from monitor import telemetry
 from monitor.api.serving import check_bind
 from monitor.cli.one_process import OneProcess, stopped_by_signals
-from monitor.cli.options import config_option, require_served
+from monitor.cli.options import config_option
 from monitor.clock import wall_clock
 from monitor.definitions import Configuration, compile_plan, load
 from monitor.definitions.mistake import did_you_mean
@@ -57,10 +57,13 @@ def command(config: Path, roles: str, state: Path) -> None:
     chosen = _roles(roles)
     configuration = load(config, environment=environment())
     plan = compile_plan(configuration)
-    require_served(plan, config)
     telemetry.configure()
     for name in plan.unserved:
-        _log.warning("metric.not_served", metric=name, remedy="its kind is not served yet")
+        _log.warning(
+            "metric.not_served",
+            metric=name,
+            remedy="derive it from other metrics than conversions, funnels or retentions",
+        )
     if "serve" in chosen:
         _check_port(configuration)
     if configuration.settings.source.kafka is None:

@@ -60,6 +60,17 @@ class ClosedBucket:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunningBucket:
+    """A cohort's bucket as it stands when it ends, before its units have had their time.
+
+    Shown until the judged `ClosedBucket` of the same start replaces it; who writes each bucket once
+    passes it over.
+    """
+
+    bucket: ClosedBucket
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RestatedBucket:
     """Rows of a closed bucket that late events changed: everything restated of it so far.
 
@@ -80,7 +91,7 @@ class RestatedBucket:
     measures: Floats
 
 
-Effect = ClosedBucket | RestatedBucket | IncidentChanged | IncidentFaded
+Effect = ClosedBucket | RunningBucket | RestatedBucket | IncidentChanged | IncidentFaded
 
 __all__ = [
     "ClosedBucket",
@@ -89,4 +100,5 @@ __all__ = [
     "IncidentChanged",
     "IncidentFaded",
     "RestatedBucket",
+    "RunningBucket",
 ]

@@ -14,7 +14,8 @@ from monitor.aggregate.series import ALL
 from monitor.alert.lifecycle import Change, Context, Identity, Incidents, Judged
 from monitor.baseline import Baseline
 from monitor.core.effects import ClosedBucket, Effect, Group, RestatedBucket
-from monitor.definitions.plan import Calendar, MetricPlan, Plan
+from monitor.core.lane_key import LaneKey
+from monitor.definitions.plan import MetricPlan, Plan
 from monitor.diagnose import blamed_segments
 from monitor.guard import Guard, band_edges
 from monitor.model.segment import format_segment
@@ -29,28 +30,25 @@ class Lane:
     """Everything that is kept and decided for the metrics of one calendar.
 
     Args:
+        key: what its metrics have in common.
         state: what `dump` gave, perhaps under other definitions.
 
     Attributes:
+        key: as given.
         panel: series and buckets.
         changes: incidents that ended because `state` does not fit the definitions any more.
     """
 
     def __init__(
         self,
-        calendar: Calendar,
+        key: LaneKey,
         metrics: list[MetricPlan],
         plan: Plan,
         state: dict[str, Any] | None = None,
     ) -> None:
-        self.panel = Panel(
-            calendar,
-            metrics,
-            cardinality=plan.cardinality,
-            restatement_us=plan.restatement_window_us,
-            state=None if state is None else state["panel"],
-        )
-        width = calendar.width_us
+        self.key = key
+        self.panel = self._open_panel(key, metrics, plan, None if state is None else state["panel"])
+        width = key.calendar.width_us
         self.baseline = Baseline(bucket_us=width, timezones=self.panel.series.timezones)
         self.guard = Guard(bucket_us=width)
         self.incidents = Incidents()
@@ -59,22 +57,42 @@ class Lane:
         if state is not None:
             self._load(state)
 
+    def _open_panel(
+        self,
+        key: LaneKey,
+        metrics: list[MetricPlan],
+        plan: Plan,
+        state: dict[str, Any] | None,
+    ) -> Panel:
+        return Panel(
+            key.calendar,
+            metrics,
+            cardinality=plan.cardinality,
+            restatement_us=plan.restatement_window_us,
+            state=state,
+        )
+
     def close(self, until_us: int) -> list[Effect]:
         """Close the panel's next bucket, judge it, learn from it."""
         late = self.restate() if self.panel.is_late_due() else []
         tick = self.panel.close(until_us)
+        return [*late, *self._judge(tick, tick.observation.end_us)]
+
+    def _judge(self, tick: Tick, known_us: int) -> list[Effect]:
+        """Judge a closed bucket, known since then, and learn from it."""
         seen = tick.observation
         self._grow()
         traits = self.panel.series.traits()
         expectation = self.baseline.expect(seen.start_us, seen.end_us, traits)
         if tick.partial:
-            return [*late, self._closed_bucket(tick, expectation, None)]
+            return [self._closed_bucket(tick, expectation, None)]
         if expectation.tail is not None:  # some rows are quantiles, judged by ranks
             seen = replace(seen, above=self.panel.above(tick, band_edges(expectation, traits)))
         decision = self.guard.step(seen, expectation, traits)
         judged = Judged(
             end_us=seen.end_us,
             width_us=self.panel.calendar.width_us,
+            known_us=known_us,
             traits=traits,
             expectation=expectation,
             decision=decision,
@@ -90,22 +108,22 @@ class Lane:
             accepted=decision.closed & (decision.reason == Reason.NEW_NORMAL),
         )
         bucket = self._closed_bucket(tick, expectation, decision)
-        return [*late, bucket, *changes, *self._retire(seen.start_us, seen.end_us)]
+        return [bucket, *changes, *self._retire(seen.start_us, seen.end_us, known_us)]
 
     def restate(self) -> list[Effect]:
         """Apply the late events so far to closed buckets."""
         return [self._restated(r) for r in self.panel.restatements()]
 
-    def partials(self) -> list[Effect]:
-        """The buckets that never ended, for the end of a replay."""
-        out: list[Effect] = []
-        for tick in self.panel.partials():
-            self._grow()
-            traits = self.panel.series.traits()
-            seen = tick.observation
-            expectation = self.baseline.expect(seen.start_us, seen.end_us, traits)
-            out.append(self._closed_bucket(tick, expectation, None))
-        return out
+    def finish(self, watermark_us: int) -> list[Effect]:  # noqa: ARG002 - cohorts need it
+        """The end of a replay: late events that still wait, and the buckets that never ended."""
+        return [*self.restate(), *map(self._partial, self.panel.partials())]
+
+    def _partial(self, tick: Tick, state: State = State.PARTIAL) -> Effect:
+        self._grow()
+        traits = self.panel.series.traits()
+        seen = tick.observation
+        expectation = self.baseline.expect(seen.start_us, seen.end_us, traits)
+        return self._closed_bucket(tick, expectation, None, state)
 
     def end_history(self) -> list[Effect]:
         """Close what is open, without recovery, and keep only what was learnt."""
@@ -148,7 +166,7 @@ class Lane:
         identity = self._identity(row)
         return {"dimension": identity.dimension, "segment": identity.segment}
 
-    def _retire(self, start_us: int, end_us: int) -> list[Change]:
+    def _retire(self, start_us: int, end_us: int, known_us: int) -> list[Change]:
         if start_us // HOUR == end_us // HOUR:
             return []  # once an hour is often enough
         rows = self.panel.retire(end_us)
@@ -156,7 +174,7 @@ class Lane:
             return []
         self.baseline.clear(rows)
         self.guard.clear(rows)
-        return self.incidents.drop(rows.tolist(), end_us, Reason.SERIES_RETIRED)
+        return self.incidents.drop(rows.tolist(), known_us, Reason.SERIES_RETIRED)
 
     def _grow(self) -> None:
         more = self.panel.series.size - self.guard.size
@@ -165,13 +183,17 @@ class Lane:
             self.guard.append(more)
 
     def _closed_bucket(
-        self, tick: Tick, expectation: Expectation, decision: Decision | None
+        self,
+        tick: Tick,
+        expectation: Expectation,
+        decision: Decision | None,
+        unjudged: State = State.PARTIAL,
     ) -> ClosedBucket:
         seen = tick.observation
         size = len(seen.x)
         undefined = np.full(size, np.nan)
         log_threshold = self.panel.series.table["log_threshold"]
-        state = np.full(size, State.PARTIAL, dtype=np.int8) if decision is None else decision.state
+        state = np.full(size, unjudged, dtype=np.int8) if decision is None else decision.state
         evidence = undefined
         if decision is not None:
             evidence = np.where(np.isfinite(decision.log_m), decision.log_m / LN10, np.nan)
@@ -243,9 +265,8 @@ class Lane:
 
     def dump(self) -> dict[str, Any]:
         """The state as plain values and arrays."""
-        calendar = self.panel.calendar
         return {
-            "calendar": [calendar.width_us, calendar.timezone],
+            "key": self.key.dump(),
             "panel": self.panel.dump(),
             "baseline": self.baseline.dump(),
             "guard": self.guard.dump(),

@@ -3,12 +3,13 @@
 from collections import Counter, defaultdict
 from typing import Any
 
-from monitor.aggregate.panel import panel_calendar
 from monitor.aggregate.sources import Sources
 from monitor.core import snapshot
+from monitor.core.cohort_lane import open_lane
 from monitor.core.effects import Effect
 from monitor.core.lane import Lane
-from monitor.definitions.plan import Calendar, MetricPlan, Plan
+from monitor.core.lane_key import LaneKey
+from monitor.definitions.plan import MetricPlan, Plan
 from monitor.model.frame import Deltas, Frame
 
 
@@ -32,12 +33,12 @@ class Machine:
         self._lanes = self._open_lanes({} if state is None else snapshot.lanes(state))
         self._lane_of = {m.name: lane for lane in self._lanes for m in lane.panel.metrics}
 
-    def _open_lanes(self, states: dict[Calendar, dict[str, Any]]) -> list[Lane]:
-        by_calendar: dict[Calendar, list[MetricPlan]] = defaultdict(list)
+    def _open_lanes(self, states: dict[LaneKey, dict[str, Any]]) -> list[Lane]:
+        by_key: dict[LaneKey, list[MetricPlan]] = defaultdict(list)
         for metric in self._metrics.values():
-            by_calendar[panel_calendar(metric)].append(metric)
-        order = sorted(by_calendar, key=lambda c: (c.width_us, c.timezone))
-        return [Lane(c, by_calendar[c], self.plan, states.get(c)) for c in order]
+            by_key[LaneKey.of(metric)].append(metric)
+        order = sorted(by_key, key=LaneKey.order)
+        return [open_lane(key, by_key[key], self.plan, states.get(key)) for key in order]
 
     @property
     def lanes(self) -> tuple[Lane, ...]:
@@ -113,8 +114,7 @@ class Machine:
         """The end of a replay: late events that still wait, and the buckets that never ended."""
         effects: list[Effect] = []
         for lane in self._lanes:
-            effects += lane.restate()
-            effects += lane.partials()
+            effects += lane.finish(self._sources.watermark_us)
         return effects
 
     def end_history(self) -> list[Effect]:
@@ -152,5 +152,5 @@ class Machine:
         state = snapshot.decode(data)
         machine = cls(plan, shard, state=state)
         effects: list[Effect] = [c for lane in machine._lanes for c in lane.changes]
-        effects += snapshot.orphans(state, {lane.panel.calendar for lane in machine._lanes})
+        effects += snapshot.orphans(state, {lane.key for lane in machine._lanes})
         return machine, effects

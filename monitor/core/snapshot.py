@@ -6,12 +6,12 @@ import msgspec
 import zstandard
 
 from monitor.alert.lifecycle import Change, Incidents
-from monitor.definitions.plan import Calendar
+from monitor.core.lane_key import LaneKey
 from monitor.errors import StateError
 from monitor.model import codec
 from monitor.model.tick import Reason
 
-FORMAT = 3
+FORMAT = 4
 """Grows whenever an older program could not read what this one writes."""
 
 _decoder = codec.decoder(dict)
@@ -42,22 +42,17 @@ def decode(data: bytes) -> dict[str, Any]:
     return state
 
 
-def lanes(state: dict[str, Any]) -> dict[Calendar, dict[str, Any]]:
-    """The states of the lanes by calendar."""
-    return {_calendar(lane): lane for lane in state["lanes"]}
+def lanes(state: dict[str, Any]) -> dict[LaneKey, dict[str, Any]]:
+    """The states of the lanes by what they are found by."""
+    return {LaneKey.load(lane["key"]): lane for lane in state["lanes"]}
 
 
-def orphans(state: dict[str, Any], calendars: set[Calendar]) -> list[Change]:
+def orphans(state: dict[str, Any], keys: set[LaneKey]) -> list[Change]:
     """What ends with lanes that no metric has any more."""
     changes: list[Change] = []
     for lane in state["lanes"]:
-        if _calendar(lane) not in calendars:
+        if LaneKey.load(lane["key"]) not in keys:
             incidents = Incidents()
             incidents.load(lane["incidents"])
             changes += incidents.drop(incidents.rows(), None, Reason.DEFINITION_CHANGED)
     return changes
-
-
-def _calendar(lane: dict[str, Any]) -> Calendar:
-    width, timezone = lane["calendar"]
-    return Calendar(width_us=width, timezone=timezone)

@@ -80,6 +80,21 @@ def bucket_starts(calendar: Calendar, times_us: NDArray[np.int64]) -> NDArray[np
     return starts[inverse]
 
 
+def day_of(timezone: str, time_us: int) -> int:
+    """Number (since 1970-01-01) of the calendar day that holds this time in a zone."""
+    return _first_day(Calendar(width_us=DAY, timezone=timezone), time_us)
+
+
+def day_start(timezone: str, day: int) -> int:
+    """First instant at which clocks in this zone show this day (see `day_of`) or a later one.
+
+    >>> from monitor.model.time import to_rfc3339
+    >>> to_rfc3339(day_start("Europe/Berlin", day_of("Europe/Berlin", 0) + 1))
+    '1970-01-01T23:00:00Z'
+    """
+    return _day_edge(timezone, day)
+
+
 def _first_day(calendar: Calendar, time_us: int) -> int:
     """Number (since 1970-01-01) of the first local day of the bucket that holds this time."""
     days = calendar.width_us // DAY

@@ -1,14 +1,15 @@
 """From a configuration to the `Plan` that ingest and the core work by."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import xxhash
 
-from monitor.definitions import formula
-from monitor.definitions.budget import log_thresholds
+from monitor.definitions import cohorts, formula
+from monitor.definitions.budget import groupings_of, log_thresholds
+from monitor.definitions.cohorts import OfUnits
 from monitor.definitions.formula import Tree
 from monitor.definitions.load import Configuration
 from monitor.definitions.plan import (
@@ -22,17 +23,29 @@ from monitor.definitions.plan import (
     Reading,
     own_reading,
 )
-from monitor.definitions.schema import Count, Derived, Mean, Metric, Quantile, Ratio, Sum, Uniques
+from monitor.definitions.schema import (
+    Conversion,
+    Count,
+    Derived,
+    Funnel,
+    Mean,
+    Metric,
+    Quantile,
+    Ratio,
+    Retention,
+    Sum,
+    Uniques,
+)
 from monitor.definitions.where import Selector, ValueSelector
 from monitor.model.time import DAY
 
-Simple = Count | Sum | Mean | Ratio | Uniques | Quantile
-"""The kinds that are measured from events, and that ingest and the core know."""
 Named = Mapping[str, Metric]
 
 
 def compile_plan(configuration: Configuration, *, shards: int | None = None) -> Plan:
-    """The plan of a configuration; kinds that are not served yet are named in `unserved`.
+    """The plan of a configuration; metrics that are not served yet are named in `unserved`.
+
+    Those are derived from metrics that follow units: their values come long after the others'.
 
     Args:
         configuration: what was loaded.
@@ -57,19 +70,23 @@ def compile_plan(configuration: Configuration, *, shards: int | None = None) -> 
 
 
 def _is_served(metric: Metric, named: Named) -> bool:
-    if isinstance(metric, Derived):
-        return all(_is_served(named[name], named) for name in formula.parse(metric.formula).metrics)
-    return isinstance(metric, Simple)
+    if not isinstance(metric, Derived):
+        return True
+    inputs = _names(_written_out(metric.formula, named))
+    return not any(isinstance(named[name], OfUnits) for name in inputs)
 
 
 def _metric(metric: Metric, configuration: Configuration, named: Named) -> MetricPlan:
     settings, detect = configuration.settings, metric.detect
     tree = _written_out(metric.formula, named) if isinstance(metric, Derived) else None
-    measures = _measures(metric)
+    measures, more = _measures(metric), []
     inputs: tuple[Reading, ...] = ()
     if tree is not None:
-        measures, inputs = _inputs(tree, named)
-    groupings = ((), *metric.segments)
+        (measures, inputs), more = _inputs(tree, named), [tree]
+    cohort = cohorts.cohort_of(metric)
+    if cohort is not None:
+        measures, more = cohorts.measures_of(cohort), cohorts.measured(cohort, detect.timezone)
+    groupings = groupings_of(metric)
     calendar = Calendar(width_us=metric.bucket, timezone=detect.timezone)
     return MetricPlan(
         name=metric.name,
@@ -92,7 +109,7 @@ def _metric(metric: Metric, configuration: Configuration, named: Named) -> Metri
             settings.alert_budget,
             settings.cardinality.per_dimension,
         ),
-        formula=_formula(metric, measures, groupings, calendar, tree),
+        formula=_formula(metric, measures, groupings, calendar, more),
         better=metric.better,
         owner=metric.owner,
         unit_name=metric.unit_name,
@@ -103,6 +120,7 @@ def _metric(metric: Metric, configuration: Configuration, named: Named) -> Metri
         definition=json.dumps(configuration.written[metric.name], ensure_ascii=False),
         inputs=inputs,
         tree=tree,
+        cohort=cohort,
     )
 
 
@@ -190,6 +208,8 @@ def _quantile_and_count(metric: Quantile) -> tuple[Measure, ...]:
 
 def _law(metric: Metric) -> Law:
     match metric:
+        case Conversion() | Funnel() | Retention():
+            return Law.BETA_BINOMIAL
         case Count() | Uniques():
             return Law.NEGATIVE_BINOMIAL
         case Quantile():
@@ -231,7 +251,7 @@ def _formula(
     measures: tuple[Measure, ...],
     groupings: tuple[tuple[str, ...], ...],
     calendar: Calendar,
-    tree: Tree | None,
+    more: Sequence[Any],
 ) -> str:
     """Hash of what is measured, and of nothing else: state under another hash does not fit."""
     measured: list[Any] = [
@@ -240,8 +260,8 @@ def _formula(
         groupings,
         calendar.width_us,
         calendar.timezone if calendar.width_us >= DAY else None,
+        *more,
     ]
-    measured += [] if tree is None else [tree]
     return xxhash.xxh64_hexdigest(json.dumps(measured, separators=(",", ":")).encode())
 
 

@@ -107,6 +107,41 @@ def own_reading(metric: str, kind: str, first: int = 0) -> Reading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnitStep:
+    """Events of units that a cohort's metric looks at.
+
+    Attributes:
+        event: the event name.
+        where: conditions that must all hold; sorted.
+    """
+
+    event: str
+    where: tuple[Condition, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cohort:
+    """How a conversion, a funnel or a retention follows units from their start (DESIGN.md, Units).
+
+    Its metric has the measures `converted` and `units`, in this order: units of the bucket that came to
+    the end, and all of them. A funnel's groupings end in `("step",)`, whose segments are the steps; there
+    `converted` are the units that came to the step.
+
+    Attributes:
+        steps: the first starts a unit's way; conversion and retention have one more, a funnel any.
+        unit: whom it counts: `actor`, or the name of a dimension.
+        within_us: how long after its start a unit may take; of retention 0.
+        day: of retention, which calendar day after the start's it must be back on, in the metric's
+            season time zone; else 0.
+    """
+
+    steps: tuple[UnitStep, ...]
+    unit: str
+    within_us: int = 0
+    day: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Calendar:
     """How time is cut into buckets.
 
@@ -125,8 +160,10 @@ class MetricPlan:
 
     Attributes:
         name, kind, description, owner, unit_name, tier, role, better, runbook_url: as defined.
-        measures: what is accumulated; those of a derived metric are those of its inputs.
+        measures: what is accumulated; those of a derived metric are those of its inputs. With a
+            `cohort` nothing is added up from events: the measures follow from what the units did.
         inputs: of a derived metric, how the values of its inputs are read from the measures.
+        cohort: of a conversion, funnel or retention, how units are followed; else None.
         tree: of a derived metric, the arithmetic over the inputs; those that are derived themselves
             are written out, so that every name in it is the `metric` of one of `inputs`.
         groupings: tuples of dimension names; `()`, the whole, is always the first.
@@ -168,11 +205,17 @@ class MetricPlan:
     definition: str = "{}"
     inputs: tuple[Reading, ...] = ()
     tree: Tree | None = None
+    cohort: Cohort | None = None
 
     @property
     def readings(self) -> tuple[Reading, ...]:
         """How values are read from the measures: one way, or of a derived metric one an input."""
         return self.inputs or (own_reading(self.name, self.kind),)
+
+    @property
+    def event_groupings(self) -> tuple[tuple[str, ...], ...]:
+        """The groupings whose series an event tells: of a funnel all but its steps."""
+        return self.groupings[:-1] if self.kind == "funnel" else self.groupings
 
     @property
     def is_total(self) -> bool:

@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from monitor.clock import Clock
-from monitor.core.effects import ClosedBucket, Effect, RestatedBucket
+from monitor.core.effects import ClosedBucket, Effect, RestatedBucket, RunningBucket
 from monitor.core.machine import Machine
 from monitor.definitions.plan import Plan
 from monitor.errors import StateError
@@ -227,6 +227,8 @@ class Engine:
             self._keeper.keep(shard, kept)
 
     def _is_kept(self, effect: Effect) -> bool:
+        if isinstance(effect, RunningBucket):
+            effect = effect.bucket
         if isinstance(effect, ClosedBucket | RestatedBucket):
             return effect.start_us >= self._keep_from_us
         return True

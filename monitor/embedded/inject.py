@@ -76,11 +76,15 @@ def parse_injection(text: str, plan: Plan) -> Injection:
 def _metric(text: str, name: str, plan: Plan) -> MetricPlan:
     known = {metric.name: metric for metric in plan.metrics}
     if name in plan.unserved:
-        raise _error(text, f"metric '{name}' is of a kind that is not served yet")
+        problem = "is derived from a conversion, funnel or retention, which is not served yet"
+        raise _error(text, f"metric '{name}' {problem}")
     if name not in known:
         remedy = did_you_mean(name, known) or f"; known are {', '.join(known)}"
         raise _error(text, f"there is no metric '{name}'{remedy}")
     metric = known[name]
+    if metric.cohort is not None:
+        problem = f"is a {metric.kind}: what its units would have done is not known"
+        raise _error(text, f"metric '{name}' {problem}; inject into a metric of another kind")
     if metric.tree is not None:
         inputs = " or ".join(f"'{reading.metric}'" for reading in metric.inputs)
         raise _error(text, f"metric '{name}' is derived; inject into {inputs}, and it follows")

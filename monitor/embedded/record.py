@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import msgspec
 import numpy as np
 
-from monitor.aggregate.panel import panel_calendar
 from monitor.core.effects import ClosedBucket, Effect, Group, IncidentChanged
+from monitor.core.lane_key import LaneKey
 from monitor.definitions.plan import Plan
 from monitor.model.incident import Incident, IncidentState
 from monitor.model.tick import State
@@ -91,9 +91,9 @@ class Recorder:
     """
 
     def __init__(self, plan: Plan) -> None:
-        self._lane_of = {m.name: panel_calendar(m) for m in plan.metrics}
+        self._lane_of = {m.name: LaneKey.of(m) for m in plan.metrics}
         self._units = {m.name: m.unit_name for m in plan.metrics}
-        self._lanes = {calendar: _LaneRecord() for calendar in self._lane_of.values()}
+        self._lanes = {key: _LaneRecord() for key in self._lane_of.values()}
         self._kept: list[_Recording] = []
         self.left_out = 0
 
@@ -107,7 +107,7 @@ class Recorder:
                 self._changed(effect.incident)
 
     def _closed(self, lane: _LaneRecord, bucket: ClosedBucket) -> None:
-        if (bucket.state == State.PARTIAL).all():
+        if np.isin(bucket.state, (State.PARTIAL, State.IMMATURE)).all():
             return
         lane.ring.append(bucket)
         for alert_id, recording in list(lane.open.items()):

@@ -89,7 +89,7 @@ class Totals:
 
     def _whole(self, effect: ClosedBucket, group: Group) -> None:
         row, totals = group.rows[0], self.metrics[group.metric]
-        if effect.state[row] == State.PARTIAL:
+        if effect.state[row] in (State.PARTIAL, State.IMMATURE):
             return
         totals.buckets += 1
         left = float(effect.learning_seconds[row])

@@ -137,7 +137,7 @@ class EventCells:
         every, some = pickers(self.shape.picked)
         maps, counts, create = self._maps, self._count, self._create
 
-        def add(slot: int, event: Wire | Event) -> int:
+        def add(slot: int, event: Wire | Event, _time_us: int) -> int:
             try:
                 key = every(event.dimensions)
             except ABSENT:
@@ -160,7 +160,7 @@ class EventCells:
         columns = self._values.items()
         summed = [(field, cells.append, numbers.append) for field, (cells, numbers) in columns]
 
-        def add(slot: int, event: Wire | Event) -> int:
+        def add(slot: int, event: Wire | Event, _time_us: int) -> int:
             try:
                 key = every(event.dimensions)
             except ABSENT:

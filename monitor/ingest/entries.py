@@ -50,6 +50,11 @@ class Grown:
 def keyed(cell: Ints, key: Ints, count: Ints) -> Keyed:
     """Observations by cell and key, the same ones counted together."""
     keys, rank = np.unique(key, return_inverse=True)
+    return ranked(cell, rank, count, keys)
+
+
+def ranked(cell: Ints, rank: Ints, count: Ints, keys: Ints) -> Keyed:
+    """Observations by cell and key where the rank of each among the sorted keys is known."""
     place, total = _counted(cell * keys.size + rank, count)
     own_cell, own_rank = np.divmod(place, max(keys.size, 1))
     return Keyed(cell=own_cell, rank=own_rank, count=total, keys=keys)

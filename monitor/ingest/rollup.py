@@ -8,14 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.definitions.plan import Form, Measure, MetricPlan
-from monitor.ingest import entries, sums
+from monitor.ingest import entries, sums, unit_events
 from monitor.ingest.cells import Block
 from monitor.ingest.combos import Combos
 from monitor.ingest.entries import Grown, Keyed
 from monitor.ingest.series import Projections
-from monitor.ingest.shape import Selector, Shape, selector_of
+from monitor.ingest.shape import Selector, Shape, Want, selector_of, wants_of
 from monitor.ingest.slots import Rows
 from monitor.ingest.spread import Spread, spread
+from monitor.ingest.unit_events import Timed
 from monitor.model.frame import Deltas
 
 Floats = NDArray[np.float64]
@@ -60,6 +61,8 @@ class Rollup:
         self._levels: dict[tuple[str, str], list[Floats]] = {}
         self._keyed: dict[tuple[str, Form, str], Keyed] = {}
         self._grown: dict[tuple[str, Groupings, int, Form, Selector], Grown] = {}
+        self._timed: dict[tuple[str, str], Timed] = {}
+        self._steps: dict[tuple[Want, int, bool], Grown] = {}
 
     def deltas(self, metric: MetricPlan, calendar: int) -> Deltas | None:
         """What a metric's measures grew by; None where nothing concerns it.
@@ -68,6 +71,8 @@ class Rollup:
             metric: the metric.
             calendar: the index of its calendar.
         """
+        if metric.cohort is not None:
+            return self._unit_deltas(metric, calendar)
         measures = [
             (place, measure)
             for place, measure in enumerate(metric.measures)
@@ -102,6 +107,49 @@ class Rollup:
         number = np.cumsum(present) - 1
         return msgspec.structs.replace(deltas, entries=entries.joined(grown, number))
 
+    def _unit_deltas(self, metric: MetricPlan, calendar: int) -> Deltas | None:
+        """What units did that a cohort's metric looks at; None where none did anything."""
+        series = self._projections.index(metric.event_groupings).size
+        found: list[tuple[int, Ints, Timed, Grown]] = []
+        for place, want in enumerate(wants_of(metric)):
+            if want.event in self._blocks:
+                part = self._step(want, calendar, is_start=place == 0)
+                # the whole, the only series of later steps, is the first one of any groupings
+                own = self._spread(want.event, want.groupings, calendar).keys
+                keys = (own * series if place else own)[part.row]
+                found.append((place, keys, self._times(want), part))
+        if not found:
+            return None
+        keys, row = np.unique(np.concatenate([one for _, one, _, _ in found]), return_inverse=True)
+        nothing = np.zeros((keys.size, len(metric.measures)))
+        deltas = self._columns(metric, calendar, keys, nothing, nothing)
+        if deltas is None:
+            return None
+        parts = [(place, timed, part) for place, _, timed, part in found]
+        return msgspec.structs.replace(deltas, units=unit_events.joined(parts, row))
+
+    def _step(self, want: Want, calendar: int, *, is_start: bool) -> Grown:
+        """The moments of a step; its rows are keys of its event's spread."""
+        known = self._steps.get((want, calendar, is_start))
+        if known is None:
+            timed = self._times(want)
+            spreading = self._spread(want.event, want.groupings, calendar)
+            chosen = self._holding(want.event, want.selector)
+            known = entries.grown(timed.by_cell, chosen, row=spreading.row, cell=spreading.cell)
+            if is_start:
+                known = unit_events.as_starts(known, timed)
+            self._steps[want, calendar, is_start] = known
+        return known
+
+    def _times(self, want: Want) -> Timed:
+        """When the units of an event name did it, whichever of its events the step takes."""
+        unit = want.selector.unit or ""
+        known = self._timed.get((want.event, unit))
+        if known is None:
+            known = unit_events.timed(self._blocks[want.event].units[unit], self._hashes)
+            self._timed[want.event, unit] = known
+        return known
+
     def _keys(
         self, measures: list[tuple[int, Measure]], groupings: Groupings, calendar: int
     ) -> Ints:
@@ -114,7 +162,7 @@ class Rollup:
     ) -> Deltas | None:
         if not keys.size:
             return None
-        index = self._projections.index(metric.groupings)
+        index = self._projections.index(metric.event_groupings)
         row, series = np.divmod(keys, index.size)
         used, number = np.unique(series, return_inverse=True)
         rows = self._rows[calendar]
@@ -191,8 +239,11 @@ class Rollup:
 
     def _chosen(self, measure: Measure) -> NDArray[np.bool_]:
         """By cell, whether the measure takes its events."""
-        selectors = self._shapes[measure.event].selectors
-        return self._holds[measure.event][:, selectors.index(selector_of(measure))]
+        return self._holding(measure.event, selector_of(measure))
+
+    def _holding(self, event: str, selector: Selector) -> NDArray[np.bool_]:
+        """By cell of an event name, whether a selector takes its events."""
+        return self._holds[event][:, self._shapes[event].selectors.index(selector)]
 
     def _spread(self, event: str, groupings: Groupings, calendar: int) -> Spread:
         known = self._spreads.get((event, groupings, calendar))

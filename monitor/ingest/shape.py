@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from operator import attrgetter
+from typing import Final
 
-from monitor.definitions.plan import Calendar, Condition, Form, Measure, Plan
+from monitor.definitions.plan import Calendar, Condition, Form, Measure, MetricPlan, Plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +23,25 @@ class Selector:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Want:
+    """What a metric wants of one event name: for a measure, or for a step of its cohort.
+
+    Attributes:
+        event: the event name.
+        selector: which of its events.
+        groupings: whose series these events belong to.
+        form: how the measure is accumulated; None of a step, which keeps who did it and when.
+        value: the numeric field that is accumulated, if any.
+    """
+
+    event: str
+    selector: Selector
+    groupings: tuple[tuple[str, ...], ...]
+    form: Form | None
+    value: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
     """What is kept of one event name.
 
@@ -31,11 +51,12 @@ class Shape:
         fields: numeric fields that are summed, binned or must be present, sorted.
         summed: those of them that are summed.
         binned: those of them of which quantiles are kept.
-        units: what different ones are counted of: `actor`, or names of dimensions.
+        units: what different ones are kept of: `actor`, or names of dimensions.
+        timed: those of them of which it is kept when they did it.
         picked: names that are looked for among an event's dimensions: `dimensions` first, then what
             else is looked up.
         conditions: the distinct conditions of the selectors.
-        selectors: the distinct selections that measures make.
+        selectors: the distinct selections that measures and steps make.
         calendars: by selector, indices (into the plan's calendars) of the metrics' that make it.
     """
 
@@ -45,6 +66,7 @@ class Shape:
     summed: frozenset[str]
     binned: frozenset[str]
     units: frozenset[str]
+    timed: frozenset[str]
     selectors: tuple[Selector, ...]
     calendars: tuple[tuple[int, ...], ...]
 
@@ -58,6 +80,37 @@ def selector_of(measure: Measure) -> Selector:
     return Selector(where=measure.where, field=field, unit=measure.unit)
 
 
+_WHOLE: Final[tuple[tuple[str, ...], ...]] = ((),)
+
+
+def wants_of(metric: MetricPlan) -> tuple[Want, ...]:
+    """What a metric wants, by measure or, of a cohort's metric, by step.
+
+    A unit belongs to the series of its start: later steps are kept for the whole alone.
+    """
+    if metric.cohort is None:
+        return tuple(
+            Want(
+                event=measure.event,
+                selector=selector_of(measure),
+                groupings=metric.groupings,
+                form=measure.form,
+                value=measure.value,
+            )
+            for measure in metric.measures
+        )
+    unit = metric.cohort.unit
+    return tuple(
+        Want(
+            event=step.event,
+            selector=Selector(where=step.where, field=None, unit=unit),
+            groupings=_WHOLE if place else metric.event_groupings,
+            form=None,
+        )
+        for place, step in enumerate(metric.cohort.steps)
+    )
+
+
 def calendars_of(plan: Plan) -> tuple[Calendar, ...]:
     """The distinct calendars of a plan, by width and time zone."""
     calendars = {metric.calendar for metric in plan.metrics}
@@ -67,22 +120,24 @@ def calendars_of(plan: Plan) -> tuple[Calendar, ...]:
 def shapes_of(plan: Plan) -> dict[str, Shape]:
     """The shape of every event name that some metric uses."""
     calendars = calendars_of(plan)
-    events = sorted({measure.event for metric in plan.metrics for measure in metric.measures})
-    return {event: _shape(plan, event, calendars) for event in events}
-
-
-def _shape(plan: Plan, event: str, calendars: tuple[Calendar, ...]) -> Shape:
-    dimensions: set[str] = set()
-    values: dict[Form, set[str]] = {form: set() for form in Form}
-    made: dict[Selector, set[int]] = {}
+    wants: dict[str, list[tuple[int, Want]]] = {}
     for metric in plan.metrics:
-        for measure in metric.measures:
-            if measure.event != event:
-                continue
-            dimensions.update(name for grouping in metric.groupings for name in grouping)
-            values[measure.form].update([measure.value] if measure.value else [])
-            used = made.setdefault(selector_of(measure), set())
-            used.add(calendars.index(metric.calendar))
+        for want in wants_of(metric):
+            wants.setdefault(want.event, []).append((calendars.index(metric.calendar), want))
+    return {event: _shape(event, wants[event]) for event in sorted(wants)}
+
+
+def _shape(event: str, wants: list[tuple[int, Want]]) -> Shape:
+    """The shape of an event name, of what is wanted of it, each with the index of its calendar."""
+    dimensions: set[str] = set()
+    values: dict[Form | None, set[str]] = {form: set() for form in (*Form, None)}
+    made: dict[Selector, set[int]] = {}
+    timed: set[str] = set()
+    for calendar, want in wants:
+        dimensions.update(name for grouping in want.groupings for name in grouping)
+        values[want.form].update([want.value] if want.value else [])
+        made.setdefault(want.selector, set()).add(calendar)
+        timed.update([want.selector.unit] if want.form is None and want.selector.unit else [])
     conditions = sorted({condition for selector in made for condition in selector.where})
     looked_up = {field for field, _, _ in conditions}
     return Shape(
@@ -94,6 +149,7 @@ def _shape(plan: Plan, event: str, calendars: tuple[Calendar, ...]) -> Shape:
         summed=frozenset(values[Form.SUM]),
         binned=frozenset(values[Form.QUANTILE]),
         units=frozenset(selector.unit for selector in made if selector.unit),
+        timed=frozenset(timed),
         selectors=tuple(made),
         calendars=tuple(tuple(sorted(used)) for used in made.values()),
     )

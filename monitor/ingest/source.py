@@ -18,7 +18,7 @@ from monitor.ingest.folding import Folding
 from monitor.ingest.observations import ACTOR
 from monitor.ingest.rollup import Rollup
 from monitor.ingest.series import Projections
-from monitor.ingest.shape import calendars_of, shapes_of
+from monitor.ingest.shape import calendars_of, shapes_of, wants_of
 from monitor.ingest.slots import Lateness, Slots
 from monitor.ingest.units import Units
 from monitor.ingest.watermark import JUMP_US, Watermark
@@ -107,8 +107,8 @@ class Ingest:
         self._units = Units(plan.hash_key)
         self._projections = Projections()
         for metric in plan.metrics:
-            for measure in metric.measures:
-                self._projections.want(measure.event, metric.groupings)
+            for want in wants_of(metric):
+                self._projections.want(want.event, want.groupings)
         self._open()
         self._first_us, self._last_us = FOREVER, NEVER
         self._start = self._stop = position
@@ -204,13 +204,13 @@ class Ingest:
                 first_us = time_us
             start_us = time_us - time_us % base_us
             if start_us + base_us <= watermark_us:
-                late(event, start_us, watermark_us)
+                late(event, time_us, watermark_us)
             else:
                 if start_us != bucket_us:
                     bucket_us, slot = start_us, slot_of(start_us)
                 add = adders.get(event.name)
                 if add is not None:
-                    add(slot, event)
+                    add(slot, event, time_us)
             if time_us > newest_us:
                 if time_us <= limit_us:
                     newest_us, limit_us = time_us, time_us + JUMP_US
@@ -243,13 +243,13 @@ class Ingest:
             self._dead_bytes += len(payload)
             return None
 
-    def _late(self, event: Wire | Event, bucket_us: int, watermark_us: int) -> None:
+    def _late(self, event: Wire | Event, time_us: int, watermark_us: int) -> None:
         """Count an event whose base bucket has ended."""
         cells = self._cells.get(event.name)
         if cells is None:
             return
-        slot = self._slots.late(bucket_us, watermark_us)
-        cell = cells.add(slot, event)
+        slot = self._slots.late(time_us - time_us % self._plan.base_us, watermark_us)
+        cell = cells.add(slot, event, time_us)
         worst = cells.worst(cell, event, self._slots.standings[slot] or ())
         self._counts["late"] += worst >= Lateness.LATE
         self._counts["too_late"] += worst == Lateness.TOO_LATE

@@ -12,7 +12,7 @@ from monitor.model.past import Past
 from monitor.model.tick import State
 from monitor.model.time import from_rfc3339
 
-_UNHEARD = frozenset({UNJUDGED, State.NO_DATA.label, State.PARTIAL.label})
+_UNHEARD = frozenset({UNJUDGED, State.NO_DATA.label, State.PARTIAL.label, State.IMMATURE.label})
 """States that a series can have before it has learnt."""
 
 _T = TypeVar("_T")

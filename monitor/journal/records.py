@@ -18,6 +18,7 @@ from monitor.core.effects import (
     IncidentChanged,
     IncidentFaded,
     RestatedBucket,
+    RunningBucket,
 )
 from monitor.model.bucket import BucketColumns, Number, RestatedColumns
 from monitor.model.event import DeadLetter
@@ -44,6 +45,8 @@ def records(effect: Effect) -> list[Record]:
     match effect:
         case ClosedBucket():
             return [_record(c, _key(c)) for c in closed_columns(effect)]
+        case RunningBucket(bucket=bucket):
+            return records(bucket)
         case RestatedBucket():
             return [_record(c, f"{_key(c)}|{RESTATED}") for c in restated_columns(effect)]
         case IncidentChanged(incident=incident):

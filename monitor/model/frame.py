@@ -27,6 +27,24 @@ class Entries(msgspec.Struct, frozen=True, kw_only=True):
     count: Any
 
 
+class UnitEvents(msgspec.Struct, frozen=True, kw_only=True):
+    """What units did that a cohort's metric looks at, sorted by (row, step, key, time), none twice.
+
+    Attributes:
+        row: index of a row of the `Deltas`: bucket and lateness of the event, and of a start its series
+            (a start is there once for every series that it belongs to); later steps stand in the rows of
+            the whole. int32[e]
+        step: index into the cohort's `steps`; 0 is a start. int16[e]
+        key: keyed hash of the unit, 63 bits. int64[e]
+        time_us: event time. int64[e]
+    """
+
+    row: Any
+    step: Any
+    key: Any
+    time_us: Any
+
+
 class Deltas(msgspec.Struct, frozen=True, kw_only=True):
     """What one metric's measures grew by, columnar: one row a (late, bucket, series), sorted so.
 
@@ -42,6 +60,7 @@ class Deltas(msgspec.Struct, frozen=True, kw_only=True):
             no sums. float64[r, k]
         lo: what `hi` lacks of the exact sum. float64[r, k]
         entries: of measures that are no sums; None where the metric has none.
+        units: of a cohort's metric, what units did; else None. `hi` and `lo` are 0 then.
     """
 
     metric: str
@@ -54,6 +73,7 @@ class Deltas(msgspec.Struct, frozen=True, kw_only=True):
     hi: Any
     lo: Any
     entries: Entries | None = None
+    units: UnitEvents | None = None
 
 
 class Frame(msgspec.Struct, frozen=True, kw_only=True):

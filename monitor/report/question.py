@@ -79,15 +79,15 @@ def find_metric(name: str, plans: Sequence[MetricPlan], unserved: Sequence[str])
     """The metric of that name.
 
     Raises:
-        InputError: there is none, or it is of a kind that is not measured.
+        InputError: there is none, or it is not measured.
     """
     for plan in plans:
         if plan.name == name:
             return plan
     if name in unserved:
         message = (
-            f"metric {name!r} is of a kind that is not measured yet: nothing could be paged for it; "
-            "`monitor check` lists those"
+            f"metric {name!r} is derived from a conversion, funnel or retention, which is not measured "
+            "yet: nothing could be paged for it; `monitor check` lists those"
         )
         raise InputError(message)
     known = [plan.name for plan in plans]

@@ -60,6 +60,7 @@ def judged(minute: int, **changes: Any) -> Judged:
     return Judged(
         end_us=minute * MINUTE,
         width_us=MINUTE,
+        known_us=minute * MINUTE,
         traits=traits,
         expectation=expectation,
         decision=decision,

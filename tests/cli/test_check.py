@@ -15,8 +15,8 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "metrics" / "a.yaml").write_text(
         "metrics:\n"
         "  - {name: orders, kind: count, of: {event: order}, segments: [country, [a, b]]}\n"
-        "  - {name: users, kind: conversion, start: {event: a}, finish: {event: b}, within: 1h,"
-        " detect: {weight: 3}}\n"
+        "  - {name: users, kind: conversion, start: {event: a}, finish: {event: b}, within: 1h}\n"
+        "  - {name: gain, kind: derived, formula: users * 100, detect: {weight: 2}}\n"
     )
     return tmp_path
 
@@ -25,7 +25,7 @@ def test_the_example_is_right(capfd: pytest.CaptureFixture[str]) -> None:
     assert execute(["check", "--config", str(EXAMPLE)]) == 0
     out = capfd.readouterr().out
     assert "orders" in out
-    assert "* not served yet" in out
+    assert "not served yet" not in out
 
 
 def test_the_example_is_found_by_default(
@@ -78,10 +78,27 @@ def test_json_of_a_right_configuration(
         "errors": [],
         "warnings": [],
         "alert_budget": {"pages": 2.0, "per_seconds": 2_592_000.0},
-        "kinds": {"conversion": 1, "count": 1},
-        "not_served": ["users"],
-        "series_at_most": 552,
+        "kinds": {"conversion": 1, "count": 1, "derived": 1},
+        "not_served": ["gain"],
+        "series_at_most": 553,
         "metrics": [
+            {
+                "name": "gain",
+                "kind": "derived",
+                "served": False,
+                "status": "active",
+                "severity": "page",
+                "bucket_seconds": 60.0,
+                "segments": [],
+                "series_at_most": 1,
+                "thresholds": [
+                    {
+                        "dimension": "all",
+                        "log10_threshold": 4.635484,
+                        "seconds_per_false_alarm": 2_592_000.0,
+                    }
+                ],
+            },
             {
                 "name": "orders",
                 "kind": "count",
@@ -113,7 +130,7 @@ def test_json_of_a_right_configuration(
             {
                 "name": "users",
                 "kind": "conversion",
-                "served": False,
+                "served": True,
                 "status": "active",
                 "severity": "page",
                 "bucket_seconds": 60.0,
@@ -122,8 +139,8 @@ def test_json_of_a_right_configuration(
                 "thresholds": [
                     {
                         "dimension": "all",
-                        "log10_threshold": 4.459392,
-                        "seconds_per_false_alarm": 1_728_000.0,
+                        "log10_threshold": 4.936514,
+                        "seconds_per_false_alarm": 5_184_000.0,
                     }
                 ],
             },
@@ -135,4 +152,20 @@ def test_the_table(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     execute(["check", "--config", str(folder)])
     lines = [line.split() for line in capfd.readouterr().out.splitlines()]
     assert ["orders", "count", "1m", "country", "552", "page", "240", "d", "362", "y"] in lines
-    assert ["users", "conversion", "*", "1m", "-", "1", "page", "40", "d", "-"] in lines
+    assert ["users", "conversion", "1m", "-", "1", "page", "120", "d", "-"] in lines
+    assert ["gain", "derived", "*", "1m", "-", "1", "page", "60", "d", "-"] in lines
+
+
+def test_the_steps_of_a_funnel_are_series_with_a_threshold(
+    folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "metrics" / "a.yaml").write_text(
+        "metrics: [{name: way, kind: funnel, steps: [{event: a}, {event: b}, {event: a}],"
+        " within: 1h, segments: [country]}]\n"
+    )
+    assert execute(["check", "--json", "--config", str(folder)]) == 0
+    (way,) = json.loads(capfd.readouterr().out)["metrics"]
+    assert way["series_at_most"] == 1 + 51 + 3
+    assert [one["dimension"] for one in way["thresholds"]] == ["all", "country", "step"]
+    seconds = [one["seconds_per_false_alarm"] for one in way["thresholds"]]
+    assert seconds[1] == seconds[2] == pytest.approx(54 * seconds[0])

@@ -23,11 +23,6 @@ CONFIG = """
 metrics:
   - {name: orders, kind: count, of: {event: order}, segments: [country], window: 5m}
   - {name: value, kind: mean, of: {event: order, value: amount}}
-  - name: not_yet
-    kind: conversion
-    start: {event: order}
-    finish: {event: payment}
-    within: 30m
 """
 
 
@@ -192,27 +187,18 @@ def test_what_cannot_be_read_is_one_line_that_names_it(
     assert not out.exists(), "nothing was begun"
 
 
-def test_kinds_that_are_not_served_are_named(
+def test_metrics_that_are_not_served_are_named(
     config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    (config / "metrics" / "more.yaml").write_text(
+        "metrics:\n"
+        "  - {name: payers, kind: conversion, start: {event: order}, finish: {event: payment},"
+        " within: 30m}\n"
+        "  - {name: not_yet, kind: derived, formula: orders * payers}\n"
+    )
     result = replay(config, [write(tmp_path / "e.ndjson", LINES)])
-    assert "'not_yet'" in capsys.readouterr().err
-    assert {row["metric"] for row in result.rows("buckets")} == {"orders", "value"}
-
-
-def test_a_configuration_without_a_served_metric_is_refused(
-    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    only = (
-        "metrics: [{name: payers, kind: conversion, start: {event: order},"
-        " finish: {event: payment}, within: 30m}]\n"
-    )
-    (config / "metrics" / "shop.yaml").write_text(only)
-    file = write(tmp_path / "e.ndjson", LINES)
-    assert (
-        execute(["replay", str(file), "--config", str(config), "--out", str(tmp_path / "o")]) == 2
-    )
-    assert "no metric of a kind that is served" in capsys.readouterr().err
+    assert "'not_yet' is derived from a conversion" in capsys.readouterr().err
+    assert {row["metric"] for row in result.rows("buckets")} == {"orders", "payers", "value"}
 
 
 def test_only_the_wholes_or_nothing_is_written_on_request(config: Path, tmp_path: Path) -> None:

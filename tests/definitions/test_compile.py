@@ -6,10 +6,12 @@ from dataclasses import replace
 import pytest
 
 from monitor.definitions import Configuration, compile_plan
-from monitor.definitions.plan import Form, Law, Measure, MetricPlan, Reading, Role
+from monitor.definitions.plan import Cohort, Form, Law, Measure, MetricPlan, Reading, Role, UnitStep
 from monitor.model.time import DAY, HOUR, MINUTE
 
 Loader = Callable[..., Configuration]
+CONVERSION = "kind: conversion, start: {event: a}, finish: {event: b}"
+RETENTION = "kind: retention, cohort: {event: a}, returns: {event: b}, day: 7"
 
 
 def compiled(loaded: Loader, metric: str, monitor: str = "source: {synthetic: }") -> MetricPlan:
@@ -73,9 +75,10 @@ metrics:
   - {name: outer, kind: derived, formula: 2 * inner + n}
   - {name: c, kind: conversion, start: {event: a}, finish: {event: b}, within: 1h}
   - {name: no, kind: derived, formula: inner / c}
+  - {name: nor, kind: derived, formula: 1 - no}
 """
         plan = compile_plan(loaded(metrics))
-        assert plan.unserved == ("c", "no")
+        assert plan.unserved == ("no", "nor")
         outer = next(m for m in plan.metrics if m.name == "outer")
         assert [m.name for m in outer.measures] == ["n.count", "p.quantile", "p.count"]
         assert outer.readings == (
@@ -86,6 +89,48 @@ metrics:
         inner = next(m for m in plan.metrics if m.name == "inner")
         assert inner.formula != outer.formula
         assert not outer.is_total
+
+    def test_conversion(self, loaded: Loader) -> None:
+        metric = (
+            "kind: conversion, start: {event: a}, finish: {event: b, where: {s: x}}, within: 2h"
+        )
+        plan = compiled(loaded, metric)
+        where = (("s", "in", ("x",)),)
+        assert plan.measures == (
+            Measure(name="converted", event="b", where=where),
+            Measure(name="units", event="a"),
+        )
+        assert plan.cohort == Cohort(
+            steps=(UnitStep(event="a"), UnitStep(event="b", where=where)),
+            unit="actor",
+            within_us=2 * HOUR,
+        )
+        assert plan.readings == (Reading(metric="m", role=Role.QUOTIENT, x=0, n=1),)
+        assert not plan.is_total
+
+    def test_funnel(self, loaded: Loader) -> None:
+        steps = "[{event: a}, {event: b, where: {s: x}}, {event: a}]"
+        metric = f"kind: funnel, steps: {steps}, within: 1d, unit: account, segments: [c, [c, p]]"
+        plan = compiled(loaded, metric)
+        one = UnitStep(event="a")
+        assert plan.cohort == Cohort(
+            steps=(one, UnitStep(event="b", where=(("s", "in", ("x",)),)), one),
+            unit="account",
+            within_us=DAY,
+        )
+        assert [measure.event for measure in plan.measures] == ["a", "a"]
+        assert plan.groupings == ((), ("c",), ("c", "p"), ("step",))
+        assert plan.event_groupings == ((), ("c",), ("c", "p"))
+        assert plan.readings == (Reading(metric="m", role=Role.QUOTIENT, x=0, n=1),)
+
+    def test_retention(self, loaded: Loader) -> None:
+        metric = "kind: retention, cohort: {event: a}, returns: {event: b}, day: 7, segments: [c]"
+        plan = compiled(loaded, metric)
+        assert plan.cohort == Cohort(
+            steps=(UnitStep(event="a"), UnitStep(event="b")), unit="actor", day=7
+        )
+        assert plan.calendar.width_us == DAY
+        assert plan.groupings == plan.event_groupings == ((), ("c",))
 
     def test_conditions_are_in_one_form(self, loaded: Loader) -> None:
         where = "{z: {prefix: p, not: [b, a]}, a: {lt: 9, gte: 2}, b: [true, 3]}"
@@ -108,6 +153,9 @@ class TestLaw:
             ("kind: quantile, of: {event: a, value: v}, q: 0.5", Law.QUANTILE),
             ("kind: sum, of: {event: a, value: v}", Law.NORMAL_SUM),
             ("kind: mean, of: {event: a, value: v}", Law.NORMAL_MEAN),
+            (f"{CONVERSION}, within: 1h", Law.BETA_BINOMIAL),
+            ("kind: funnel, steps: [{event: a}, {event: b}], within: 1h", Law.BETA_BINOMIAL),
+            (RETENTION, Law.BETA_BINOMIAL),
         ],
     )
     def test_by_kind(self, loaded: Loader, metric: str, law: Law) -> None:
@@ -175,6 +223,29 @@ class TestFormula:
         there = days + ", detect: {timezone: Europe/Berlin}"
         assert compiled(loaded, days).formula != compiled(loaded, there).formula
 
+    def test_of_units_follows_how_they_are_followed(self, loaded: Loader) -> None:
+        formulas = [
+            compiled(loaded, metric).formula
+            for metric in (
+                f"{CONVERSION}, within: 1h",
+                f"{CONVERSION}, within: 2h",
+                f"{CONVERSION}, within: 1h, unit: account",
+                "kind: conversion, start: {event: a}, finish: {event: c}, within: 1h",
+                "kind: funnel, steps: [{event: a}, {event: b}], within: 1h",
+                "kind: funnel, steps: [{event: a}, {event: x}, {event: b}], within: 1h",
+                "kind: funnel, steps: [{event: a}, {event: y}, {event: b}], within: 1h",
+                RETENTION,
+                f"{RETENTION}, bucket: 1h",
+                f"{RETENTION}, bucket: 1h, detect: {{timezone: Europe/Berlin}}",
+                RETENTION.replace("7", "8"),
+            )
+        ]
+        assert len(set(formulas)) == len(formulas)
+        there = f"{CONVERSION}, within: 1h, detect: {{timezone: Europe/Berlin}}"
+        assert compiled(loaded, there).formula == formulas[0], (
+            "its buckets and horizon know no days"
+        )
+
     def test_is_stable(self, loaded: Loader) -> None:
         assert compiled(loaded, self.COUNT).formula == "cd20e39218f343ba"
 
@@ -216,7 +287,15 @@ metrics:
         ticket = plan.metrics[2]
         assert 7 * DAY / (5 * MINUTE) / math.exp(ticket.log_threshold[0]) == pytest.approx(30)
 
-    def test_weights_of_kinds_not_served_count_already(self, loaded: Loader) -> None:
+    def test_the_steps_of_a_funnel_share_with_its_segments(self, loaded: Loader) -> None:
+        steps = "[{event: a}, {event: b}, {event: c}]"
+        plan = compiled(loaded, f"kind: funnel, steps: {steps}, within: 1h, segments: [x]")
+        assert self.months(plan, 0) == pytest.approx(2)
+        assert self.months(plan, 1) == self.months(plan, 2) == pytest.approx(2 * (51 + 3))
+        alone = compiled(loaded, f"kind: funnel, steps: {steps}, within: 1h")
+        assert [self.months(alone, index) for index in (0, 1)] == pytest.approx([2, 6])
+
+    def test_weights_of_metrics_not_served_count_already(self, loaded: Loader) -> None:
         two = """
 metrics:
   - {name: a, kind: count, of: {event: a}}
@@ -225,12 +304,10 @@ metrics:
     start: {event: a}
     finish: {event: b}
     within: 1h
-    status: deprecated
-    successor: a
-    detect: {weight: 3}
+  - {name: c, kind: derived, formula: a / b, status: deprecated, successor: a, detect: {weight: 2}}
 """
         plan = compile_plan(loaded(two))
-        assert plan.unserved == ("b",)
+        assert plan.unserved == ("c",)
         assert self.months(plan.metrics[0]) == pytest.approx(4)
 
     def test_long_buckets_still_need_evidence(self, loaded: Loader) -> None:

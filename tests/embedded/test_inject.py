@@ -1,8 +1,10 @@
 """What `--inject` takes, and what it refuses."""
 
+from dataclasses import replace
+
 import pytest
 
-from monitor.definitions.plan import Form
+from monitor.definitions.plan import Cohort, Form, UnitStep
 from monitor.embedded.inject import parse_injection
 from monitor.errors import ConfigError
 from monitor.model.time import MINUTE, to_rfc3339
@@ -14,7 +16,12 @@ PLAN = plan_of(
     metric_plan("plain"),
     metric_plan("users", form=Form.UNIQUES),
     metric_plan("rate", derived_from=("orders", "plain")),
-    unserved=("funnel",),
+    replace(
+        metric_plan("paid", "ratio"),
+        kind="conversion",
+        cohort=Cohort(steps=(UnitStep(event="a"), UnitStep(event="b")), unit="actor"),
+    ),
+    unserved=("later",),
 )
 
 
@@ -49,8 +56,9 @@ def test_a_time_without_an_offset_is_utc() -> None:
         ("orders,country:-20%@2026-10-24T14:05:00Z", "is not METRIC"),
         ("orders,=DE:-20%@2026-10-24T14:05:00Z", "is not METRIC"),
         ("ordres:-20%@2026-10-24T14:05:00Z", "no metric 'ordres'; did you mean 'orders'?"),
-        ("zzz:-20%@2026-10-24T14:05:00Z", "known are orders, plain, rate, users"),
-        ("funnel:-20%@2026-10-24T14:05:00Z", "not served yet"),
+        ("zzz:-20%@2026-10-24T14:05:00Z", "known are orders, paid, plain, rate, users"),
+        ("later:-20%@2026-10-24T14:05:00Z", "which is not served yet"),
+        ("paid:-20%@2026-10-24T14:05:00Z", "'paid' is a conversion: what its units"),
         ("rate:-20%@2026-10-24T14:05:00Z", "derived; inject into 'orders' or 'plain'"),
         ("orders,contry=DE:-20%@2026-10-24T14:05:00Z", "did you mean 'country'?"),
         ("orders,zzz=DE:-20%@2026-10-24T14:05:00Z", "by country, platform"),

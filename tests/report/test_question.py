@@ -85,5 +85,5 @@ def test_a_metric_is_found_or_told_why_not() -> None:
     assert find_metric("orders", [PLAN], []) is PLAN
     with pytest.raises(InputError, match="did you mean 'orders'"):
         find_metric("ordrs", [PLAN], [])
-    with pytest.raises(InputError, match="not measured yet"):
+    with pytest.raises(InputError, match="which is not measured yet"):
         find_metric("later", [PLAN], ["later"])

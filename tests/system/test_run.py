@@ -83,20 +83,6 @@ def test_roles_that_are_none(tmp_path: Path, roles: str, said: str) -> None:
     assert said in line
 
 
-def test_metrics_of_kinds_that_are_not_served_are_named(tmp_path: Path) -> None:
-    config = configuration(tmp_path, broker="127.0.0.1:1", port=free_port())
-    (config / "metrics" / "m.yaml").write_text(
-        "metrics:\n  - {name: c, kind: conversion, start: {event: a}, finish: {event: b},"
-        " within: 1h}\n"
-    )
-    code, line = refused(config)
-    assert code == 2
-    assert (
-        "no metric of a kind that is served (count, sum, mean, ratio, uniques, quantile, derived)"
-        in line
-    )
-
-
 @pytest.fixture
 def run(tmp_path: Path, kafka: Kafka) -> Iterator[Run]:
     """A service with an empty source, up."""

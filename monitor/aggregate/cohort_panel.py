@@ -1,0 +1,375 @@
+"""A panel of cohorts: buckets close twice, when their events are there and when their units are mature.
+
+The first time a bucket's starts become a cohort, whose running value is known and judged by nobody. The
+second time, at the first edge of a bucket at or after its end plus the horizon, it closes like a bucket of
+any other panel: then all later steps of its units that came in time have been seen.
+
+Window values sum converted units and units over the buckets of the window: a unit that starts in several
+of them counts in each. They are exact where no bucket was sampled.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from monitor.aggregate.closing import Closing
+from monitor.aggregate.cohorts import Cohorts
+from monitor.aggregate.horizon import Horizon
+from monitor.aggregate.late import Restatement
+from monitor.aggregate.late_units import MOST, LateUnits
+from monitor.aggregate.panel import Panel, Tick
+from monitor.aggregate.sketches import EMPTY
+from monitor.definitions.calendar import bucket_end, bucket_start, window_start
+from monitor.definitions.plan import Calendar, MetricPlan
+from monitor.model.frame import Deltas, UnitEvents
+from monitor.model.segment import format_segment
+from monitor.model.tick import Bools, Floats, Ints, Observation
+
+STEP = ("step",)
+"""The grouping whose segments are the steps of a funnel."""
+
+
+def step_names(metric: MetricPlan) -> tuple[str, ...]:
+    """The segments of a funnel's steps, in order; of another metric none.
+
+    A name that comes again gets `#2`, `#3`.
+    """
+    if metric.cohort is None or metric.groupings[-1] != STEP or metric.kind != "funnel":
+        return ()
+    names = [step.event for step in metric.cohort.steps]
+    seen = [names[:i].count(name) for i, name in enumerate(names)]
+    return tuple(
+        format_segment([name if not again else f"{name}#{again + 1}"])
+        for name, again in zip(names, seen, strict=True)
+    )
+
+
+class CohortPanel(Panel):
+    """All series of the metrics that follow units over one calendar and horizon.
+
+    Args:
+        state: what `dump` gave, perhaps under other definitions.
+    """
+
+    def __init__(
+        self,
+        calendar: Calendar,
+        metrics: Sequence[MetricPlan],
+        horizon: Horizon,
+        *,
+        cardinality: int,
+        restatement_us: int,
+        state: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(
+            calendar,
+            metrics,
+            cardinality=cardinality,
+            restatement_us=restatement_us,
+            state=None if state is None else state["panel"],
+        )
+        self.horizon = horizon
+        self._restatement_us = restatement_us
+        self._front = Closing(calendar)
+        self._cohorts = [Cohorts(len(_steps(metric)), horizon) for metric in metrics]
+        self._late_units = [LateUnits(cohorts) for cohorts in self._cohorts]
+        self._has_windows = any(m.window_us > m.calendar.width_us for m in metrics)
+        if state is not None:
+            self._front.load(state["front"])
+            known = {(name, formula): parts for name, formula, *parts in state["cohorts"]}
+            for i, metric in enumerate(self.metrics):
+                if (metric.name, metric.formula) in known:
+                    in_time, late = known[metric.name, metric.formula]
+                    self._cohorts[i].load(in_time)
+                    self._late_units[i].load(late)
+        self._steps = [self._step_rows(index) for index in range(len(self.metrics))]
+
+    def _step_rows(self, index: int) -> Ints:
+        """Rows of a funnel's steps: they exist from the start, as the whole does."""
+        rows, names = dict(self.series.items()), step_names(self.metrics[index])
+        group = len(self.metrics[index].groupings) - 1
+        found = []
+        for name in names:
+            row = rows.get((index, group, name))
+            if row is None:
+                row = self.series.add(index, group, name)
+                self.series.table["born_us"][row] = self.series.table["born_us"][
+                    self.series.whole(index)
+                ]
+            found.append(row)
+        return np.array(found, dtype=np.int64)
+
+    def note_activity(self, base_starts: Ints) -> None:
+        """Take in the base buckets in which any event arrived."""
+        for start in self._buckets(base_starts):
+            self._note(start)
+
+    def _note(self, start: int) -> None:
+        if start >= self._front.open_from_us:
+            self._front.note(start)
+            self._closing.note(start)
+
+    def merge(self, deltas: Deltas) -> int:
+        """Take in what units of a metric did; returns how many rows were taken."""
+        index, units = self._index[deltas.metric], deltas.units
+        rows = self.series.rows(index, deltas.groups.tolist(), deltas.segments)
+        taken = deltas.bucket >= self._front.floor_us
+        late = np.asarray(deltas.late) | (deltas.bucket < self._front.open_from_us)
+        for start in np.unique(deltas.bucket[taken & ~late]).tolist():
+            self._note(start)
+        if units is None or not len(units.row):
+            return int(taken.sum())
+        self._count_units(index, deltas, units, rows)
+        row = rows[deltas.series[units.row]]
+        bucket = np.asarray(deltas.bucket)[units.row]
+        self._take_in(index, units, bucket, (taken & ~late)[units.row], row)
+        self._take_in_late(index, units, bucket, (taken & late)[units.row], row)
+        return int(taken.sum())
+
+    def _take_in(
+        self, index: int, units: UnitEvents, bucket: Ints, chosen: Bools, row: Ints
+    ) -> None:
+        """Give these events to the cohorts, bucket by bucket; bucket and row are by event."""
+        cohorts, born = self._cohorts[index], self.series.table["born_us"]
+        starts = np.flatnonzero(chosen & (units.step == 0))
+        np.minimum.at(born, row[starts], bucket[starts])
+        for at in _by_bucket(starts, bucket):
+            cohorts.add_starts(int(bucket[at[0]]), row[at], units.key[at], units.time_us[at])
+        for at in _by_bucket(np.flatnonzero(chosen & (units.step > 0)), bucket):
+            cohorts.add_later(int(bucket[at[0]]), units.step[at], units.key[at], units.time_us[at])
+
+    def _take_in_late(
+        self, index: int, units: UnitEvents, bucket: Ints, chosen: Bools, row: Ints
+    ) -> None:
+        """Keep late events apart; see `_take_in`."""
+        late = self._late_units[index]
+        events = np.stack([np.asarray(c).astype(np.int64) for c in (row, units.key, units.time_us)])
+        starts = np.flatnonzero(chosen & (units.step == 0))
+        for at in _by_bucket(starts, bucket):
+            late.add_starts(int(bucket[at[0]]), events[:, at])
+        ends = bucket[starts] + self.calendar.width_us
+        np.maximum.at(self.series.table["late_us"], row[starts], ends)
+        later = np.flatnonzero(chosen & (units.step > 0))
+        if len(later):
+            events[0] = units.step
+            late.add_later(events[:, later])
+
+    def _count_units(self, index: int, deltas: Deltas, units: UnitEvents, rows: Ints) -> None:
+        """Count the starts that went to `other`."""
+        metric, names = self.metrics[index], self.series.segments
+        of = deltas.series[units.row[units.step == 0]]
+        held = np.bincount(of, minlength=len(rows))
+        for i, (segment, row) in enumerate(zip(deltas.segments, rows.tolist(), strict=True)):
+            dimensions = metric.groupings[int(deltas.groups[i])]
+            if segment != names[row] and len(dimensions) == 1:
+                self.folded[metric.name, dimensions[0]] += int(held[i])
+
+    def next_end(self, until_us: int) -> int | None:
+        """End of the next bucket whose events are there, if that is not after `until_us`."""
+        return self._front.next_end(until_us)
+
+    def gather(self, until_us: int) -> Tick:
+        """Make cohorts of the next bucket (see `next_end`), and let all units go on by its events.
+
+        Args:
+            until_us: the watermark: how far buckets may close, which bounds a gap.
+
+        Returns:
+            The bucket as it stands, before its units have had their time.
+        """
+        start = self._front.next_us
+        active = start in self._front.active
+        if not self._front.begun:
+            self._wholes_are_born(start)
+        for cohorts, late in zip(self._cohorts, self._late_units, strict=True):
+            late.keep(cohorts.close(start))
+        self._front.move_on(until_us)
+        return self._running(start, active=active)
+
+    def _wholes_are_born(self, start: int) -> None:
+        super()._wholes_are_born(start)
+        born = self.series.table["born_us"]
+        for rows in self._steps:
+            born[rows] = np.minimum(born[rows], start)
+
+    def mature_us(self, limit_us: int) -> int | None:
+        """When the next bucket to be judged could be known, if its units have had their time.
+
+        Args:
+            limit_us: up to which all later steps were seen.
+        """
+        if self._closing.next_us >= self._front.open_from_us:
+            return None
+        mature_us = self.horizon.mature_us(bucket_end(self.calendar, self._closing.next_us))
+        if mature_us > limit_us:
+            return None
+        return max(mature_us, min(bucket_end(self.calendar, mature_us - 1), limit_us))
+
+    def close(self, until_us: int) -> Tick:
+        """Close the next bucket of the judged ones and move on to the one after it."""
+        start = self._closing.next_us
+        sums = self._sums(start)
+        rows = np.arange(self.series.size)
+        self._open.add(start, rows, sums, np.zeros_like(sums), size=len(rows), repeats=False)
+        tick = super().close(until_us)
+        kept_from_us = tick.observation.end_us - self._restatement_us
+        for cohorts, late in zip(self._cohorts, self._late_units, strict=True):
+            cohorts.judged(start)
+            late.judged(start)
+            cohorts.let_go(bucket_start(self.calendar, kept_from_us), most=MOST)
+            late.let_go(bucket_start(self.calendar, kept_from_us))
+        return tick
+
+    @property
+    def unrestated(self) -> int:
+        """How often late events came for cohorts that were let go before their time."""
+        return sum(late.unrestated for late in self._late_units)
+
+    def is_late_due(self) -> bool:
+        """Whether `restatements` must be taken before the next bucket is judged."""
+        waiting = [late.oldest_us for late in self._late_units if late.oldest_us is not None]
+        if not waiting or not self._closing.begun:
+            return False
+        end = bucket_end(self.calendar, self._closing.next_us)
+        return bucket_end(self.calendar, min(waiting)) <= end - self._restatement_us
+
+    def restatements(self) -> Iterator[Restatement]:
+        """Count the judged cohorts again that late events change, and give what changed."""
+        if not self._closing.begun:
+            return
+        rows = np.arange(self.series.size)
+        for index, late in enumerate(self._late_units):
+            for start in late.take_due(self._closing.next_us):
+                sums = np.zeros((len(rows), 2))
+                self._put(sums, index, late.counts(start, len(rows)))
+                change = sums - self._closed.sums_of(start, rows)
+                change[self.series.table["metric"] != index] = 0
+                at = np.flatnonzero(change.any(axis=1))
+                self._late.add(np.full(len(at), start), at, change[at])
+        yield from super().restatements()
+
+    def _sums(self, start_us: int) -> Floats:
+        """Converted units and units of an open cohort as it stands. float64[rows, 2]."""
+        size = self.series.size
+        sums = np.zeros((size, 2))
+        for index, cohorts in enumerate(self._cohorts):
+            self._put(sums, index, cohorts.counts(start_us, size))
+        return sums
+
+    def _put(self, sums: Floats, index: int, counts: Ints) -> None:
+        """Add a metric's converted units and units to the sums of its rows."""
+        sums[:, 0] += counts[-1]
+        sums[:, 1] += counts[0]
+        steps = self._steps[index]
+        if len(steps):
+            whole = self.series.whole(index)
+            sums[steps, 0] = counts[:, whole]
+            sums[steps, 1] = counts[0, whole]
+
+    def _running(self, start: int, *, active: bool) -> Tick:
+        end = bucket_end(self.calendar, start)
+        rows = np.arange(self.series.size)
+        sums = self._sums(start)
+        alive = self.series.table["born_us"] <= start
+        read = self._values.read(rows, sums, active=active)
+        value = np.where(alive, read.value, np.nan)
+        return Tick(
+            observation=Observation(
+                start_us=start, end_us=end, x=read.x, n=read.n, observed=alive & read.observed
+            ),
+            measures=sums,
+            sketch=EMPTY,
+            value=value,
+            window_value=self._running_windows(end, rows, value),
+            alive=alive,
+            active=active,
+        )
+
+    def _running_windows(self, end: int, rows: Ints, value: Floats) -> Floats:
+        """Values over the windows that end here: of cohorts that are mature, and of those that are not."""
+        if not self._has_windows:
+            return value.copy()
+        out = value.copy()
+        lengths = self._values.window_us(rows)
+        for window in self._closed.windows_us:
+            first = window_start(self.calendar, end, window)
+            sums = np.zeros((len(rows), 2))
+            for start in self._closed.starts():
+                if start >= first:
+                    sums += self._closed.sums_of(start, rows)
+            open_starts = {b for cohorts in self._cohorts for b in cohorts.buckets()}
+            for start in sorted(open_starts):
+                if first <= start < end:
+                    sums += self._sums(start)
+            mine = rows[lengths == window]
+            out[mine] = self._values.read(mine, sums[mine], active=True).value
+        return out
+
+    def partials(self) -> Iterator[Tick]:
+        """What is left: cohorts whose units had not had their time, then buckets that never ended.
+
+        `is_ended` tells them apart.
+        """
+        while self._closing.next_us < self._front.open_from_us:
+            yield self.close(self._front.open_from_us)
+        yield from super().partials()
+
+    def is_ended(self, tick: Tick) -> bool:
+        """Whether the bucket had ended at the end of the input."""
+        return tick.observation.start_us < self._front.open_from_us
+
+    def end_input(self) -> None:
+        """Nothing more comes: let units go on by what the buckets hold that have not ended."""
+        for cohorts, late in zip(self._cohorts, self._late_units, strict=True):
+            for start in cohorts.open_buckets():
+                late.keep(cohorts.close(start))
+
+    def _stale(self, limit_us: int) -> Ints:
+        steps = np.concatenate([np.empty(0, np.int64), *self._steps])
+        return np.setdiff1d(super()._stale(limit_us), steps)
+
+    def _first_held(self, rows: Ints) -> Ints:
+        held = super()._first_held(rows)
+        for cohorts in self._cohorts:
+            held = np.minimum(held, cohorts.first(rows))
+        return held
+
+    def end_history(self) -> None:
+        """Forget what was not judged: cohorts that were open belong to the history."""
+        floor_us = self._front.open_from_us
+        super().end_history()
+        for closing in (self._closing, self._front):
+            closing.end_history(floor_us)
+        for cohorts, late in zip(self._cohorts, self._late_units, strict=True):
+            cohorts.clear()
+            late.clear()
+
+    def dump(self) -> dict[str, Any]:
+        """The state as plain values and arrays."""
+        return {
+            "panel": super().dump(),
+            "front": self._front.dump(),
+            "cohorts": [
+                [metric.name, metric.formula, cohorts.dump(), late.dump()]
+                for metric, cohorts, late in zip(
+                    self.metrics, self._cohorts, self._late_units, strict=True
+                )
+            ],
+        }
+
+
+def _steps(metric: MetricPlan) -> tuple[Any, ...]:
+    return () if metric.cohort is None else metric.cohort.steps
+
+
+def _by_bucket(at: Ints, bucket: Ints) -> Iterator[Ints]:
+    """These places, those of one bucket at a time."""
+    if not len(at):
+        return
+    at = at[np.argsort(bucket[at], kind="stable")]
+    own = bucket[at]
+    edges = np.flatnonzero(np.r_[True, own[1:] != own[:-1], True]).tolist()
+    for begin, stop in pairwise(edges):
+        yield at[begin:stop]

@@ -1,0 +1,96 @@
+"""A lane of cohorts: a bucket is shown when it ends, and judged once its units have had their time.
+
+Judged buckets go through the stages as any other, by the time of their cohort. What an incident says of
+itself is by the time at which it could be known (`Judged.known_us`): it starts with a cohort, and is
+detected when that cohort was mature.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from monitor.aggregate.cohort_panel import CohortPanel
+from monitor.aggregate.horizon import Horizon
+from monitor.aggregate.panel import Panel, Tick
+from monitor.core.effects import ClosedBucket, Effect, RunningBucket
+from monitor.core.lane import Lane
+from monitor.core.lane_key import LaneKey
+from monitor.definitions.plan import MetricPlan, Plan
+from monitor.model.tick import State
+from monitor.stats.exact import round_significant
+
+
+class CohortLane(Lane):
+    """Everything that is kept and decided for the cohorts of one calendar and horizon."""
+
+    cohorts: CohortPanel
+
+    def _open_panel(
+        self,
+        key: LaneKey,
+        metrics: list[MetricPlan],
+        plan: Plan,
+        state: dict[str, Any] | None,
+    ) -> Panel:
+        self.cohorts = CohortPanel(
+            key.calendar,
+            metrics,
+            key.horizon or Horizon(),
+            cardinality=plan.cardinality,
+            restatement_us=plan.restatement_window_us,
+            state=state,
+        )
+        return self.cohorts
+
+    def close(self, until_us: int) -> list[Effect]:
+        """Show the next bucket whose events are there; judge those whose units have had their time."""
+        tick = self.cohorts.gather(until_us)
+        end_us = tick.observation.end_us
+        effects: list[Effect] = [RunningBucket(bucket=self._running(tick))]
+        return effects + self._mature(end_us, until_us)
+
+    def finish(self, watermark_us: int) -> list[Effect]:
+        """The end of a replay: what is mature by now is judged, the rest stays `immature`."""
+        self.cohorts.end_input()
+        effects = [*self._mature(watermark_us, watermark_us), *self.restate()]
+        for tick in self.cohorts.partials():
+            ended = self.cohorts.is_ended(tick)
+            effects.append(self._partial(tick, State.IMMATURE if ended else State.PARTIAL))
+        return effects
+
+    def _mature(self, limit_us: int, until_us: int) -> list[Effect]:
+        effects: list[Effect] = []
+        while (known_us := self.cohorts.mature_us(limit_us)) is not None:
+            if self.panel.is_late_due():
+                effects += self.restate()
+            effects += self._judge(self.panel.close(until_us), known_us)
+        return effects
+
+    def _running(self, tick: Tick) -> ClosedBucket:
+        """A bucket that nobody judges: nothing is expected of it yet."""
+        seen, size = tick.observation, len(tick.value)
+        undefined = np.full(size, np.nan)
+        return ClosedBucket(
+            start_us=seen.start_us,
+            end_us=seen.end_us,
+            groups=self._layout(tick.alive),
+            state=np.full(size, State.IMMATURE, dtype=np.int8),
+            value=round_significant(tick.value),
+            n=round_significant(seen.n),
+            expected=undefined,
+            lower=undefined,
+            upper=undefined,
+            window_value=round_significant(tick.window_value),
+            evidence=undefined,
+            log_threshold=self.panel.series.table["log_threshold"].copy(),
+            measures=round_significant(tick.measures),
+            learning_seconds=undefined,
+        )
+
+
+def open_lane(
+    key: LaneKey, metrics: list[MetricPlan], plan: Plan, state: dict[str, Any] | None
+) -> Lane:
+    """The lane of a key."""
+    kind = Lane if key.horizon is None else CohortLane
+    return kind(key, metrics, plan, state)

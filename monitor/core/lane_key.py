@@ -1,0 +1,47 @@
+"""Which metrics are kept and judged together: those of one calendar and, of cohorts, one horizon."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from monitor.aggregate.horizon import Horizon
+from monitor.aggregate.panel import panel_calendar
+from monitor.definitions.plan import Calendar, MetricPlan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneKey:
+    """What a lane is found by.
+
+    Attributes:
+        calendar: its buckets.
+        horizon: how long units may take; None where none are followed.
+    """
+
+    calendar: Calendar
+    horizon: Horizon | None = None
+
+    @classmethod
+    def of(cls, metric: MetricPlan) -> "LaneKey":
+        """The key of a metric's lane."""
+        return cls(calendar=panel_calendar(metric), horizon=Horizon.of(metric))
+
+    def order(self) -> tuple[Any, ...]:
+        """What lanes are sorted by."""
+        return self.calendar.width_us, self.calendar.timezone, *_parts(self.horizon)
+
+    def dump(self) -> list[Any]:
+        """As plain values."""
+        return [self.calendar.width_us, self.calendar.timezone, *_parts(self.horizon)]
+
+    @classmethod
+    def load(cls, state: list[Any]) -> "LaneKey":
+        """The key that `dump` described."""
+        width, timezone, *parts = state
+        horizon = None
+        if parts:
+            horizon = Horizon(within_us=parts[0], day=parts[1], timezone=parts[2])
+        return cls(calendar=Calendar(width_us=width, timezone=timezone), horizon=horizon)
+
+
+def _parts(horizon: Horizon | None) -> list[Any]:
+    return [] if horizon is None else [horizon.within_us, horizon.day, horizon.timezone]

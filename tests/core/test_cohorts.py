@@ -1,0 +1,289 @@
+"""Conversion, funnel and retention give what SQL over the raw events gives, once a cohort is mature."""
+
+import random
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given, settings
+
+from monitor.core.effects import ClosedBucket, Effect, RunningBucket
+from monitor.core.machine import Machine
+from monitor.definitions.plan import MetricPlan, Plan
+from monitor.journal.lines import Judged, bucket_rows
+from monitor.journal.records import records
+from monitor.model.bucket import BucketLine
+from monitor.model.frame import Frame
+from monitor.model.time import DAY, HOUR, MINUTE, SECOND, from_datetime, from_rfc3339, to_rfc3339
+from tests.core.unit_worlds import (
+    Event,
+    Found,
+    brute_force,
+    cohort_metric,
+    frames_of,
+    interleaved,
+    on_time,
+    plan_of,
+)
+
+START = 20_400 * DAY
+COUNTRY = (("country",),)
+
+CONVERSION = cohort_metric(
+    "conversion", ["signup", "activate"], within_us=3 * MINUTE, segments=COUNTRY
+)
+SHORT = cohort_metric("conversion", ["signup", "activate"], within_us=20 * SECOND, name="short")
+SAME = cohort_metric("conversion", ["signup", "signup"], within_us=MINUTE, name="same")
+FUNNEL = cohort_metric(
+    "funnel",
+    ["signup", "activate", "order", "activate"],
+    within_us=4 * MINUTE,
+    segments=[("country",), ("country", "platform")],
+)
+MINUTES = plan_of(CONVERSION, SHORT, SAME, FUNNEL)
+
+NAMES = ["signup", "signup", "activate", "activate", "order", "view"]
+
+
+def run(plan: Plan, frames: Iterable[Frame]) -> list[Effect]:
+    machine = Machine(plan)
+    effects = [effect for frame in frames for effect in machine.apply(frame)]
+    return effects + machine.finish()
+
+
+def rows_of(effects: Iterable[Effect]) -> list[BucketLine]:
+    memory = Judged(3 * DAY)
+    return [row for effect in effects for row in bucket_rows(effect, memory=memory)]
+
+
+def first_rows(effects: Iterable[Effect]) -> dict[tuple[str, str, str, str], BucketLine]:
+    found = {}
+    for row in rows_of(effects):
+        if row.revision == 0:
+            key = (row.metric, row.dimension, row.segment, row.start)
+            assert key not in found, "a bucket is written once"
+            found[key] = row
+    return found
+
+
+def judged_values(effects: Iterable[Effect], metric: str) -> Found:
+    """Converted units and units of revision 0, where there are any."""
+    out: Found = {}
+    for (name, dimension, segment, start), row in first_rows(effects).items():
+        if name != metric:
+            continue
+        converted, units = row.measures["converted"], row.measures["units"]
+        assert row.n == units
+        assert row.value == (None if not units else pytest.approx(converted / units, rel=1e-11))
+        if units:
+            out[dimension, segment, from_rfc3339(start)] = int(converted or 0), int(units)
+    return out
+
+
+def world(drawn: Sequence[Any], second: int = 1) -> list[Event]:
+    return [
+        Event(
+            START + seconds * second * SECOND // 2,
+            name,
+            actor,
+            {k: v for k, v in (("country", country), ("platform", platform)) if v},
+        )
+        for seconds, name, actor, country, platform in drawn
+    ]
+
+
+events = st.lists(
+    st.tuples(
+        st.integers(0, 2 * 12 * 60),
+        st.sampled_from(NAMES),
+        st.sampled_from(["a", "b", "c", "d", None]),
+        st.sampled_from(["DE", "a,b", None]),
+        st.sampled_from(["ios", None]),
+    ),
+    min_size=3,
+    max_size=80,
+)
+cuts_strategy = st.lists(st.integers(0, 80), max_size=8)
+
+
+def ordered(drawn: list[Event], noise: int, seed: int) -> list[Event]:
+    """In an order that strays from that of time by up to so many seconds."""
+    chance = random.Random(seed)
+    return sorted(drawn, key=lambda e: e.time_us + chance.uniform(0, noise) * SECOND)
+
+
+@settings(max_examples=150, deadline=None)
+@given(drawn=events, cuts=cuts_strategy, noise=st.sampled_from([0, 25, 300]))
+def test_values_are_those_of_sql_over_the_events_in_time(
+    drawn: list[Any], cuts: list[int], noise: int
+) -> None:
+    read = ordered(world(drawn), noise, len(drawn))
+    effects = run(MINUTES, frames_of(MINUTES, read, cuts))
+    for metric in MINUTES.metrics:
+        wanted = brute_force(metric, on_time(metric, read))
+        assert judged_values(effects, metric.name) == wanted, metric.name
+
+
+@settings(max_examples=60, deadline=None)
+@given(drawn=events, seed=st.integers(0, 99), noise=st.sampled_from([0, 300]))
+def test_sources_may_interleave_in_any_way(drawn: list[Any], seed: int, noise: int) -> None:
+    chance = random.Random(seed)
+    whole = world(drawn)
+    halves = [ordered(whole[i::2], noise, i) for i in range(2)]
+    queues = [
+        frames_of(MINUTES, half, range(0, 80, chance.randint(1, 9)), i, 2)
+        for i, half in enumerate(halves)
+    ]
+    effects = run(MINUTES, interleaved(queues, chance))
+    again = run(MINUTES, interleaved(queues, random.Random(seed + 1)))
+    assert first_rows(effects) == first_rows(again)
+    if all(halves) and not noise:
+        for metric in MINUTES.metrics:
+            assert judged_values(effects, metric.name) == brute_force(metric, whole)
+
+
+@settings(max_examples=40, deadline=None)
+@given(drawn=events, seed=st.integers(0, 99))
+def test_a_snapshot_anywhere_changes_nothing(drawn: list[Any], seed: int) -> None:
+    chance = random.Random(seed)
+    frames = frames_of(MINUTES, ordered(world(drawn), 300, 1), range(0, 80, 7))
+    whole = [record for effect in run(MINUTES, frames) for record in records(effect)]
+    machine, pieces = Machine(MINUTES), []
+    for frame in frames:
+        if chance.random() < 0.5:
+            machine, ended = Machine.restore(MINUTES, 0, machine.snapshot())
+            assert ended == []
+        pieces += [r for effect in machine.apply(frame) for r in records(effect)]
+    machine, _ = Machine.restore(MINUTES, 0, machine.snapshot())
+    assert pieces + [r for effect in machine.finish() for r in records(effect)] == whole
+
+
+def test_a_finish_exactly_at_the_horizon_counts_and_a_microsecond_later_does_not() -> None:
+    at = 3 * MINUTE
+    read = [
+        Event(START, "signup", "a"),
+        Event(START, "signup", "b"),
+        Event(START + at, "activate", "a"),
+        Event(START + at + 1, "activate", "b"),
+        Event(START + HOUR, "view", None),
+    ]
+    effects = run(MINUTES, frames_of(MINUTES, read, []))
+    assert judged_values(effects, "conversion")["all", "all", START] == (1, 2)
+    assert judged_values(effects, "same")["all", "all", START] == (2, 2), (
+        "a start may be its finish"
+    )
+
+
+def retention_days(month: int, day: int, hour: int) -> int:
+    return from_datetime(datetime(2026, month, day, hour, tzinfo=UTC))
+
+
+back = st.lists(
+    st.tuples(
+        st.integers(0, 12 * 24 * 4),
+        st.sampled_from(["signup", "session", "session"]),
+        st.sampled_from(["a", "b", "c"]),
+        st.sampled_from(["DE", None]),
+    ),
+    min_size=4,
+    max_size=60,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    drawn=back,
+    month=st.sampled_from([3, 10]),
+    width=st.sampled_from([HOUR, DAY, 7 * DAY]),
+    zone=st.sampled_from(["Europe/Berlin", "America/New_York", "UTC"]),
+    day=st.sampled_from([1, 3]),
+)
+def test_retention_counts_calendar_days_of_its_zone(
+    drawn: list[Any], month: int, width: int, zone: str, day: int
+) -> None:
+    metric = cohort_metric(
+        "retention", ["signup", "session"], day=day, width_us=width, timezone=zone, segments=COUNTRY
+    )
+    begin = retention_days(month, 3 if zone == "America/New_York" else 23, 0)
+    read = sorted(
+        (
+            Event(begin + quarter * 15 * MINUTE, name, actor, {"country": c} if c else {})
+            for quarter, name, actor, c in drawn
+        ),
+        key=lambda e: e.time_us,
+    )
+    plan = plan_of(metric)
+    effects = run(plan, frames_of(plan, read, range(0, 60, 5)))
+    assert judged_values(effects, "retention") == brute_force(metric, read)
+
+
+def states(effects: Iterable[Effect], metric: str = "conversion") -> dict[int, str]:
+    return {
+        (from_rfc3339(row.start) - START) // MINUTE: row.state
+        for (name, dimension, *_), row in first_rows(effects).items()
+        if name == metric and dimension == "all"
+    }
+
+
+def test_a_bucket_is_immature_until_its_horizon_has_passed() -> None:
+    read = [Event(START + i * MINUTE, "signup", str(i)) for i in range(10)]
+    read.append(Event(START + 10 * MINUTE + SECOND, "view", None))
+    found = states(run(MINUTES, frames_of(MINUTES, read, range(11))))
+    assert found == dict.fromkeys(range(7), "learning") | {
+        7: "immature",
+        8: "immature",
+        9: "immature",
+        10: "partial",
+    }
+    short = states(run(MINUTES, frames_of(MINUTES, read, range(11))), "short")
+    assert short == dict.fromkeys(range(9), "learning") | {9: "immature", 10: "partial"}
+
+
+def test_the_end_of_the_input_judges_what_is_mature_by_its_newest_event() -> None:
+    read = [Event(START + i * MINUTE, "signup", str(i)) for i in range(10)]
+    read.append(Event(START + 10 * MINUTE + 20 * SECOND, "activate", "9"))
+    effects = run(MINUTES, frames_of(MINUTES, read, range(11)))
+    assert states(effects, "short")[9] == "learning"
+
+
+def test_a_bucket_is_shown_when_it_ends_and_replaced_when_it_is_judged() -> None:
+    read = [Event(START + i * 30 * SECOND, n, "a") for i, n in enumerate(["signup", "activate"])]
+    read += [Event(START + i * MINUTE, "view", None) for i in range(1, 9)]
+    machine, shown = Machine(MINUTES), []
+    for frame in frames_of(MINUTES, read, range(11)):
+        for effect in machine.apply(frame):
+            bucket = effect.bucket if isinstance(effect, RunningBucket) else effect
+            if isinstance(bucket, ClosedBucket) and bucket.start_us == START:
+                names = {group.metric for group in bucket.groups}
+                if "conversion" in names:
+                    shown.append((type(effect).__name__, records(effect)[0].key))
+    key = f"conversion|all|{to_rfc3339(START)}"
+    assert shown == [("RunningBucket", key), ("ClosedBucket", key)]
+
+
+def windowed(metric: MetricPlan, rows: dict[Any, BucketLine]) -> None:
+    """Every window sums converted units and units over its buckets."""
+    own = {k[3]: row for k, row in rows.items() if k[:3] == (metric.name, "all", "all")}
+    for start, row in own.items():
+        end = from_rfc3339(row.end)
+        inside = [
+            r
+            for s, r in own.items()
+            if end - metric.window_us <= from_rfc3339(s) <= from_rfc3339(start)
+        ]
+        converted, units = (sum(r.measures[m] or 0 for r in inside) for m in ("converted", "units"))
+        wanted = None if not units else pytest.approx(converted / units, rel=1e-11)
+        assert row.window_value == wanted
+
+
+@settings(max_examples=40, deadline=None)
+@given(drawn=events, cuts=cuts_strategy)
+def test_windows_sum_the_units_of_their_buckets(drawn: list[Any], cuts: list[int]) -> None:
+    metric = cohort_metric(
+        "conversion", ["signup", "activate"], within_us=3 * MINUTE, window_us=5 * MINUTE
+    )
+    plan = plan_of(metric)
+    rows = first_rows(run(plan, frames_of(plan, ordered(world(drawn), 0, 0), cuts)))
+    windowed(metric, rows)
