@@ -17,6 +17,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError, ProducerFenced
 from aiokafka.structs import TopicPartition
 
 from monitor.errors import InputError, StateError, UnreachableError
+from monitor.ingest.cloud_events import structured
 from monitor.journal.letters import MARK, decode_letter, marked
 from monitor.kafka.broker import Broker, is_down, on_loop_error, slices, stop
 from monitor.kafka.topics import source_partitions
@@ -230,9 +231,9 @@ class TopicLetters:
                 for letter in sorted(own, key=lambda letter: letter.position):
                     if first <= letter.position < end:
                         message = await _message(consumer, place, letter.position)
-                        if message is not None and message.value == letter.payload:
-                            others = [one for one in message.headers if one[0] != HEADER]
-                            found[letter.key] = (message.key, others)
+                        headers = None if message is None else _headers(message, letter)
+                        if headers is not None:
+                            found[letter.key] = (message.key, headers)
         return [found.get(letter.key, (None, [])) for letter in letters]
 
     def _run(self, work: Coroutine[Any, Any, _T]) -> _T:
@@ -273,6 +274,19 @@ async def _message(consumer: AIOKafkaConsumer, place: TopicPartition, offset: in
             found = await consumer.getmany(place, timeout_ms=_POLL_MS, max_records=1)
             for message in found.get(place, ()):
                 return message if message.offset == offset else None
+    return None
+
+
+def _headers(message: Any, letter: Letter) -> list[tuple[str, bytes]] | None:
+    """The headers that belong to a letter; None where the message is not the one it was.
+
+    A binary CloudEvent's are in the letter's bytes already (`ingest.cloud_events`).
+    """
+    others = [one for one in message.headers if one[0] != HEADER]
+    if message.value == letter.payload:
+        return others
+    if structured(message.headers, message.value or b"") == letter.payload:
+        return [one for one in others if not one[0].lower().startswith(("ce_", "ce-", "content-"))]
     return None
 
 
