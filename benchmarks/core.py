@@ -1,20 +1,37 @@
 """Speed of the core on one core: deltas merged, and buckets closed and judged, a second.
 
-    python benchmarks/core.py [--series 500] [--minutes 4000] [--sketches]
+    python benchmarks/core.py [--series 500] [--minutes 4000] [--sketches] [--cohorts]
 
 Both are printed beside a plain numpy sum of the same deltas in the same run, so that a slow machine
 does not look like a slow program.
 """
 
 import argparse
+import resource
 import time
 from dataclasses import replace
 
 import numpy as np
 
 from monitor.core.machine import Machine
-from monitor.definitions.plan import Calendar, Form, Law, Measure, MetricPlan, Plan
-from monitor.model.frame import Deltas, Entries, Frame, decode_frame, encode_frame
+from monitor.definitions.plan import (
+    Calendar,
+    Cohort,
+    Form,
+    Law,
+    Measure,
+    MetricPlan,
+    Plan,
+    UnitStep,
+)
+from monitor.model.frame import (
+    Deltas,
+    Entries,
+    Frame,
+    UnitEvents,
+    decode_frame,
+    encode_frame,
+)
 from monitor.model.time import DAY, HOUR, MINUTE, SECOND
 from monitor.stats.histogram import bins
 
@@ -181,12 +198,87 @@ def sketching(segments: int, users: int, values: int, minutes: int, window_us: i
     )
 
 
+def resident_mb() -> float:
+    """Memory that the process holds now."""
+    with open("/proc/self/statm") as file:  # noqa: PTH123
+        return int(file.read().split()[1]) * resource.getpagesize() / 1e6
+
+
+def cohort_frame(
+    minute: int, starts: np.ndarray, where: np.ndarray, finishes: np.ndarray, segments: int
+) -> Frame:
+    """A minute of starts, each of the whole and of one segment, and of finishes."""
+    bucket = START + minute * MINUTE
+    chance = np.random.default_rng(minute)
+    when = bucket + chance.integers(0, MINUTE, len(starts) + len(finishes))
+    of_starts, of_finishes = when[: len(starts)], when[len(starts) :]
+    row = np.r_[np.zeros(len(when), np.int64), where + 1]
+    step = np.repeat([0, 1, 0], [len(starts), len(finishes), len(starts)])
+    key, time_us = np.r_[starts, finishes, starts], np.r_[of_starts, of_finishes, of_starts]
+    order = np.lexsort((time_us, key, step, row))
+    units = UnitEvents(
+        row=row[order].astype(np.int32), step=step[order].astype(np.int16), key=key[order],
+        time_us=time_us[order],
+    )  # fmt: skip
+    rows = segments + 1
+    deltas = Deltas(
+        metric="activation", formula="benchmark", units=units, late=np.zeros(rows, bool),
+        groups=np.array([0] + [1] * segments, dtype=np.int16),
+        segments=["all", *(f"s{i:06d}" for i in range(segments))],
+        bucket=np.full(rows, bucket), series=np.arange(rows, dtype=np.int32),
+        hi=np.zeros((rows, 2)), lo=np.zeros((rows, 2)),
+    )  # fmt: skip
+    mark = bucket + MINUTE
+    return Frame(
+        source=0, sources=1, start=minute, stop=minute + 1, watermark_us=mark, newest_us=mark,
+        activity=np.array([bucket]), deltas=[deltas],
+    )  # fmt: skip
+
+
+def following(segments: int, starts: int, days: int) -> None:
+    """A conversion within a day, bucket by minute: every start of a day waits for its finish."""
+    plain = plan_of(1).metrics[0]
+    steps = (UnitStep(event="signup"), UnitStep(event="activate"))
+    metric = replace(
+        plain, name="activation", kind="conversion", law=Law.BETA_BINOMIAL,
+        measures=(Measure(name="converted", event=""), Measure(name="units", event="")),
+        cohort=Cohort(steps=steps, unit="actor", within_us=DAY),
+    )  # fmt: skip
+    machine, chance = (
+        Machine(replace(plan_of(segments), metrics=(metric,))),
+        np.random.default_rng(4),
+    )
+    recent = np.empty(0, dtype=np.int64)
+    before, took = resident_mb(), 0.0
+    for minute in range(days * 1440):
+        keys = chance.integers(0, 2**63 - 1, starts)
+        recent = np.r_[recent[-60 * starts :], keys]
+        finishes = np.unique(chance.choice(recent, starts // 5))
+        data = cohort_frame(minute, keys, chance.integers(0, segments, starts), finishes, segments)
+        began = time.perf_counter()
+        machine.apply(data)
+        took += time.perf_counter() - began
+        if (minute + 1) % 1440 == 0:
+            print(
+                f"cohorts, {segments} segments, {starts:,} starts a minute, within 1 d, after "
+                f"{(minute + 1) // 1440} d: {resident_mb() - before:.0f} MB; "
+                f"{1e3 * took / (minute + 1):.1f} ms a tick"
+            )
+    began = time.perf_counter()
+    size = len(machine.snapshot())
+    print(f"their snapshot: {size / 1e6:.0f} MB in {time.perf_counter() - began:.2f} s")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--series", type=int, nargs="*", default=[100, 500, 2000])
     parser.add_argument("--minutes", type=int, default=3000)
     parser.add_argument("--sketches", action="store_true", help="measure uniques and quantiles too")
+    parser.add_argument("--cohorts", action="store_true", help="measure cohorts, and nothing else")
     args = parser.parse_args()
+    if args.cohorts:
+        following(segments=50, starts=2000, days=2)
+        return
     for series in args.series:
         merging(series)
         ticking(series, args.minutes)

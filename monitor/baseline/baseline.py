@@ -40,6 +40,8 @@ LEAST_FORECASTS = 5
 """How long, and in how many slots at least, forecasts are compared before a series is judged."""
 HOLD_US = DAY
 """The level is held at most this long."""
+FORECASTS_KEPT = 2
+"""Of cohorts two slots are asked for in turn: that of the judged one, and that of the newest."""
 SMALLEST_LEVEL = 1e-9
 """Of counts and shares: what never happened has a level, and an error of it that is wide."""
 LARGEST_SHARE = 1.0 - 1e-9
@@ -87,7 +89,7 @@ class Baseline:
         self._slot: int | None = None
         self._next_us = 0
         self._fitted_day = 0
-        self._forecast: tuple[int, Forecast] | None = None
+        self._forecasts: dict[int, Forecast] = {}
 
     @property
     def size(self) -> int:
@@ -98,21 +100,23 @@ class Baseline:
         """Add rows that nothing is known of."""
         for table in self._tables().values():
             table.append(count)
-        self._forecast = None
+        self._forecasts.clear()
 
     def clear(self, rows: Ints) -> None:
         """Forget all of these rows."""
         for table in self._tables().values():
             table.clear(rows)
-        self._forecast = None
+        self._forecasts.clear()
 
     def expect(self, start_us: int, end_us: int, traits: Traits) -> Expectation:
         """What the bucket should hold, of all rows; changes nothing that is learnt."""
         slot = self._slots.of(start_us)
-        if self._forecast is None or self._forecast[0] != slot:
+        if slot not in self._forecasts:
+            if len(self._forecasts) >= FORECASTS_KEPT:
+                del self._forecasts[next(iter(self._forecasts))]
             with np.errstate(all="ignore"):
-                self._forecast = slot, self._make_forecast(slot, traits)
-        return self._forecast[1].bucket(start_us, end_us)
+                self._forecasts[slot] = self._make_forecast(slot, traits)
+        return self._forecasts[slot].bucket(start_us, end_us)
 
     def learn(
         self,
@@ -175,7 +179,7 @@ class Baseline:
         self._slot = state["slot"]
         self._next_us = state["next_us"]
         self._fitted_day = state["fitted_day"]
-        self._forecast = None
+        self._forecasts.clear()
 
     def _tables(self) -> dict[str, Table]:
         return {
@@ -236,7 +240,7 @@ class Baseline:
         self._set_base(slot + 1, traits)
         for name in ("x", "n", "buckets", "shape", "variance", "held"):
             rows[name] = np.zeros_like(rows[name])
-        self._forecast = None
+        self._forecasts.clear()
 
     def _remember(self, slot: int, enough: Bools, coverage: Floats) -> None:
         rows, history = self._rows, self._history
@@ -323,7 +327,7 @@ class Baseline:
         self._level.put(usable, level)
         rows["shape"] = np.where(usable, 0.0, rows["shape"])
         rows["held"] |= usable
-        self._forecast = None
+        self._forecasts.clear()
 
     def _make_forecast(self, slot: int, traits: Traits) -> Forecast:
         rows, slots = self._rows, self._slots

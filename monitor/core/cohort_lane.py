@@ -5,6 +5,7 @@ itself is by the time at which it could be known (`Judged.known_us`): it starts 
 detected when that cohort was mature.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,14 +17,16 @@ from monitor.core.effects import ClosedBucket, Effect, RunningBucket
 from monitor.core.lane import Lane
 from monitor.core.lane_key import LaneKey
 from monitor.definitions.plan import MetricPlan, Plan
-from monitor.model.tick import State
-from monitor.stats.exact import round_significant
+from monitor.model.tick import Floats, State
+
+_NOTHING: Floats = np.empty(0)
 
 
 class CohortLane(Lane):
     """Everything that is kept and decided for the cohorts of one calendar and horizon."""
 
     cohorts: CohortPanel
+    _evidence: Floats = _NOTHING
 
     def _open_panel(
         self,
@@ -46,7 +49,7 @@ class CohortLane(Lane):
         """Show the next bucket whose events are there; judge those whose units have had their time."""
         tick = self.cohorts.gather(until_us)
         end_us = tick.observation.end_us
-        effects: list[Effect] = [RunningBucket(bucket=self._running(tick))]
+        effects: list[Effect] = [self._running(tick)]
         return effects + self._mature(end_us, until_us)
 
     def finish(self, watermark_us: int) -> list[Effect]:
@@ -66,26 +69,29 @@ class CohortLane(Lane):
             effects += self._judge(self.panel.close(until_us), known_us)
         return effects
 
-    def _running(self, tick: Tick) -> ClosedBucket:
-        """A bucket that nobody judges: nothing is expected of it yet."""
-        seen, size = tick.observation, len(tick.value)
-        undefined = np.full(size, np.nan)
-        return ClosedBucket(
-            start_us=seen.start_us,
-            end_us=seen.end_us,
-            groups=self._layout(tick.alive),
-            state=np.full(size, State.IMMATURE, dtype=np.int8),
-            value=round_significant(tick.value),
-            n=round_significant(seen.n),
-            expected=undefined,
-            lower=undefined,
-            upper=undefined,
-            window_value=round_significant(tick.window_value),
-            evidence=undefined,
-            log_threshold=self.panel.series.table["log_threshold"].copy(),
-            measures=round_significant(tick.measures),
-            learning_seconds=undefined,
-        )
+    def _judge(self, tick: Tick, known_us: int) -> list[Effect]:
+        effects = super()._judge(tick, known_us)
+        for effect in effects:
+            if isinstance(effect, ClosedBucket):
+                given_away = self.panel.series.table["metric"][: len(effect.evidence)] < 0
+                self._evidence = np.where(given_away, np.nan, effect.evidence)
+        return effects
+
+    def _running(self, tick: Tick) -> RunningBucket:
+        """A bucket that nobody judges: with what is expected, and the evidence so far."""
+        bucket = self._partial(tick, State.IMMATURE)
+        evidence = np.full(len(tick.value), np.nan)
+        evidence[: len(self._evidence)] = self._evidence
+        return RunningBucket(bucket=replace(bucket, evidence=evidence))
+
+    def dump(self) -> dict[str, Any]:
+        """The state as plain values and arrays."""
+        return {**super().dump(), "evidence": self._evidence}
+
+    def _load(self, state: dict[str, Any]) -> None:
+        super()._load(state)
+        self._evidence = state["evidence"].copy()
+        self._evidence[self.panel.gone] = np.nan
 
 
 def open_lane(

@@ -65,6 +65,9 @@ class RunningBucket:
 
     Shown until the judged `ClosedBucket` of the same start replaces it; who writes each bucket once
     passes it over.
+
+    Attributes:
+        bucket: state `immature`, without a band; `evidence` is that of the newest judged bucket.
     """
 
     bucket: ClosedBucket

@@ -24,6 +24,8 @@ from monitor.model.time import FOREVER, HOUR, SECOND
 from monitor.stats.exact import round_one, round_significant
 
 LN10 = float(np.log(10))
+LAYOUTS_KEPT = 2
+"""Of cohorts two buckets are written in turn, which may differ in their series."""
 
 
 class Lane:
@@ -53,7 +55,7 @@ class Lane:
         self.guard = Guard(bucket_us=width)
         self.incidents = Incidents()
         self.changes: list[Change] = []
-        self._groups: tuple[tuple[int, int], tuple[Group, ...]] = ((-1, -1), ())
+        self._groups: dict[tuple[int, int], tuple[Group, ...]] = {}
         if state is not None:
             self._load(state)
 
@@ -118,7 +120,7 @@ class Lane:
         """The end of a replay: late events that still wait, and the buckets that never ended."""
         return [*self.restate(), *map(self._partial, self.panel.partials())]
 
-    def _partial(self, tick: Tick, state: State = State.PARTIAL) -> Effect:
+    def _partial(self, tick: Tick, state: State = State.PARTIAL) -> ClosedBucket:
         self._grow()
         traits = self.panel.series.traits()
         seen = tick.observation
@@ -237,16 +239,17 @@ class Lane:
     def _layout(self, alive: Bools) -> tuple[Group, ...]:
         """Rows of each metric and grouping, kept until a series comes or goes."""
         key = (self.panel.series.version, int(alive.sum()))
-        if self._groups[0] != key:
+        if key not in self._groups:
+            if len(self._groups) >= LAYOUTS_KEPT:
+                del self._groups[next(iter(self._groups))]
             table = self.panel.series.table
             used = np.flatnonzero(alive & (table["metric"] >= 0))
             found = table["metric"][used], table["group"][used]
             pairs = sorted(set(zip(*(column.tolist() for column in found), strict=True)))
-            groups = tuple(
+            self._groups[key] = tuple(
                 self._group(m, g, used[(found[0] == m) & (found[1] == g)]) for m, g in pairs
             )
-            self._groups = key, groups
-        return self._groups[1]
+        return self._groups[key]
 
     def _group(self, metric: int, group: int, at: Ints, rows: Ints | None = None) -> Group:
         """A group whose `rows` are `at`, sorted by segment; `rows` maps them to panel rows."""
