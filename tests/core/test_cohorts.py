@@ -76,8 +76,10 @@ def judged_values(effects: Iterable[Effect], metric: str) -> Found:
             continue
         converted, units = row.measures["converted"], row.measures["units"]
         assert row.n == units
-        assert row.value == (None if not units else pytest.approx(converted / units, rel=1e-11))
-        if units:
+        if not units:
+            assert row.value is None
+        else:
+            assert row.value == pytest.approx((converted or 0) / units, rel=1e-11)
             out[dimension, segment, from_rfc3339(start)] = int(converted or 0), int(units)
     return out
 
