@@ -214,7 +214,7 @@ def test_late_returns_restate_retention(zone: str) -> None:
     same(plan, effects, read)
 
 
-@pytest.mark.parametrize("read_at", [2.5, 3.5, 6.5, 20.5])
+@pytest.mark.parametrize("read_at", [3.0, 3.5, 4.5, 6.5, 20.5])
 @pytest.mark.parametrize("kind", ["finish", "start"])
 def test_a_late_event_counts_whenever_it_is_read(read_at: float, kind: str) -> None:
     """Before its cohort is judged it waits, afterwards it restates: either way revision 1 has it."""
