@@ -221,7 +221,7 @@ def test_a_late_event_counts_whenever_it_is_read(read_at: float, kind: str) -> N
     first = Event(START + MINUTE, "signup", "u")
     second = Event(START + HOUR + MINUTE, "activate", "u")
     late, other = (second, first) if kind == "finish" else (first, second)
-    views = [Event(START + i * HOUR // 2, "view", None) for i in range(60)]
+    views = [Event(START + i * HOUR // 2, "view", None) for i in range(-10, 60)]
     read = sorted([*views, other], key=lambda e: e.time_us)
     place = next(i for i, e in enumerate(read) if e.time_us >= START + read_at * HOUR)
     read.insert(place, late)
