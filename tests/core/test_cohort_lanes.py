@@ -66,6 +66,7 @@ def test_a_fall_of_a_conversion_by_a_third_is_paged_once_and_resolves(
 
 def test_an_alert_is_detected_when_its_cohort_was_mature(effects: list[Effect]) -> None:
     judged: dict[str, Effect] = {}
+    at = 0
     for before, effect in pairwise(effects):
         if isinstance(effect, IncidentChanged) and effect.transition:
             judged.setdefault(effect.incident.state, before)
@@ -181,8 +182,8 @@ def test_cohorts_mature_inside_a_gap_of_weeks() -> None:
     read = hours_of(5)
     read += [replace_time(e, 20 * DAY) for e in hours_of(5)]
     plan = plan_of(COUNTRIES)
-    for cuts in ([], range(0, 30, 4)):
-        effects = run(plan, frames_of(plan, read, cuts))
+    for step in (30, 4):
+        effects = run(plan, frames_of(plan, read, range(0, 30, step)))
         assert judged_values(effects, "conversion") == brute_force(COUNTRIES, read)
         starts = sorted({from_rfc3339(k[3]) for k in first_rows(effects)})
         wanted = [*range(6), *range(20 * 24 - 1, 20 * 24 + 5)]
