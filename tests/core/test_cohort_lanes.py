@@ -182,9 +182,8 @@ def test_cohorts_mature_inside_a_gap_of_weeks() -> None:
     read = hours_of(5)
     read += [replace_time(e, 20 * DAY) for e in hours_of(5)]
     plan = plan_of(COUNTRIES)
-    several: list[list[int]] = [[], list(range(0, 30, 4))]
-    for cuts in several:
-        effects = run(plan, frames_of(plan, read, cuts))
+    for step in (30, 4):
+        effects = run(plan, frames_of(plan, read, range(0, 30, step)))
         assert judged_values(effects, "conversion") == brute_force(COUNTRIES, read)
         starts = sorted({from_rfc3339(k[3]) for k in first_rows(effects)})
         wanted = [*range(6), *range(20 * 24 - 1, 20 * 24 + 5)]
@@ -254,3 +253,15 @@ def test_steps_with_names_of_their_own_are_series_of_a_funnel_from_its_first_buc
         k[2]: row.value for k, row in rows.items() if k[1] == "step" and k[3] == to_rfc3339(START)
     }
     assert steps == {'"a,b"': 1, "go": 1, '"a,b#2"': 0}
+
+
+def test_the_steps_of_a_funnel_outlive_weeks_without_a_unit() -> None:
+    funnel = cohort_metric("funnel", ["view", "cart"], within_us=HOUR, width_us=HOUR)
+    read = []
+    for day in (0, 20):
+        at = START + day * DAY
+        read += [Event(at, "view", "u"), Event(at + MINUTE, "cart", "u")]
+        read += [Event(at + i * HOUR, "ping", None) for i in range(1, 24 * 18)]
+    plan = plan_of(funnel, restatement_us=HOUR)
+    effects = run(plan, frames_of(plan, read, range(0, len(read), 5)))
+    assert judged_values(effects, "funnel") == brute_force(funnel, read)

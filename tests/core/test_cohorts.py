@@ -74,13 +74,11 @@ def judged_values(effects: Iterable[Effect], metric: str) -> Found:
     for (name, dimension, segment, start), row in first_rows(effects).items():
         if name != metric:
             continue
-        converted, units = row.measures["converted"], row.measures["units"]
+        converted, units = (row.measures[name] or 0 for name in ("converted", "units"))
         assert row.n == units
-        if not units:
-            assert row.value is None
-        else:
-            assert row.value == pytest.approx((converted or 0) / units, rel=1e-11)
-            out[dimension, segment, from_rfc3339(start)] = int(converted or 0), int(units)
+        assert row.value == (None if not units else pytest.approx(converted / units, rel=1e-11))
+        if units:
+            out[dimension, segment, from_rfc3339(start)] = int(converted), int(units)
     return out
 
 

@@ -212,3 +212,21 @@ def test_late_returns_restate_retention(zone: str) -> None:
     effects = run(plan, frames_of(plan, read, range(0, 400, 9)))
     assert max(r.revision for r in rows_of(effects)) > 0
     same(plan, effects, read)
+
+
+@pytest.mark.parametrize("read_at", [3.0, 3.5, 4.5, 6.5, 20.5])
+@pytest.mark.parametrize("kind", ["finish", "start"])
+def test_a_late_event_counts_whenever_it_is_read(read_at: float, kind: str) -> None:
+    """Before its cohort is judged it waits, afterwards it restates: either way revision 1 has it."""
+    first = Event(START + MINUTE, "signup", "u")
+    second = Event(START + HOUR + MINUTE, "activate", "u")
+    late, other = (second, first) if kind == "finish" else (first, second)
+    views = [Event(START + i * HOUR // 2, "view", None) for i in range(-10, 60)]
+    read = sorted([*views, other], key=lambda e: e.time_us)
+    place = next(i for i, e in enumerate(read) if e.time_us >= START + read_at * HOUR)
+    read.insert(place, late)
+    plan = plan_of(HOURLY)
+    effects = run(plan, frames_of(plan, read, range(len(read))))
+    rows = [r for r in rows_of(effects) if from_rfc3339(r.start) == START and r.segment == "all"]
+    counted = [(r.revision, r.measures["converted"], r.measures["units"]) for r in rows]
+    assert counted == [(0, 0, int(kind == "finish")), (1, 1, 1)]
