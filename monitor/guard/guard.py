@@ -15,7 +15,7 @@ from monitor.guard.bets import DELTAS, UP, Bets, scale
 from monitor.guard.evidence import Evidence
 from monitor.guard.incident import Bucket, Incidents
 from monitor.guard.label import bounds, label
-from monitor.guard.silence import LEAST_PHI, Silence
+from monitor.guard.silence import Silence
 from monitor.guard.volume import Volume
 from monitor.model.table import Table
 from monitor.model.tick import (
@@ -133,10 +133,9 @@ class Guard:
             sums=bucket.sums,
             start_us=seen.start_us,
         )
-        counts = traits.law == laws.NEGATIVE_BINOMIAL
         self._silence.update(
             units=expected.units * self._volume.share(),
-            phi=np.where(counts, np.maximum(expected.phi, LEAST_PHI), LEAST_PHI),
+            phi=self._volume.phi(),
             empty=_empty(bucket),
             heard=seen.observed,
             cap=cap,
@@ -148,7 +147,7 @@ class Guard:
             seen.n,
             expected.units,
             heard=seen.observed,
-            counts=expected.ready & (expected.units > 0) & ~self._incidents.table["open"],
+            counts=(expected.units > 0) & ~self._incidents.table["open"],
         )
 
     def _finding(self, bucket: Bucket) -> _Finding:

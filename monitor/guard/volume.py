@@ -3,7 +3,8 @@
 A series that fades (the app version before the newest) has weeks of more traffic behind it: what its profile
 expects of an hour is not what it still gets. Of the last day, the units that came over those expected
 are that share; never more than 1, so that growth makes nobody impatient. A gap counts once it has ended:
-while a series is silent, nothing is learnt of it.
+while a series is silent, nothing is learnt of it. How unevenly units come (lines that stand for many at
+once, users who do much) is learnt beside it: an empty bucket means less where they come in heaps.
 """
 
 import numpy as np
@@ -14,6 +15,8 @@ from monitor.model.time import DAY
 
 PRIOR_UNITS = 10.0
 """So many units are taken to have come as expected before the first."""
+LEAST_PHI = 10.0
+"""Units cluster more than values do: their dispersion is taken to be this at least."""
 
 
 class Volume:
@@ -31,6 +34,7 @@ class Volume:
                 "expected": Column(dtype="f8"),
                 "waiting": Column(dtype="f8"),
                 "waited": Column(dtype="i8"),
+                "phi": Column(dtype="f8", fill=LEAST_PHI),
             }
         )
 
@@ -39,6 +43,11 @@ class Volume:
         t = self.table
         share = (t["came"] + PRIOR_UNITS) / (t["expected"] + PRIOR_UNITS)
         result: Floats = np.minimum(share, 1.0)
+        return result
+
+    def phi(self) -> Floats:
+        """Dispersion of the units of a bucket, at least `LEAST_PHI`."""
+        result: Floats = np.maximum(self.table["phi"], LEAST_PHI)
         return result
 
     def learn(self, n: Floats, units: Floats, *, heard: Bools, counts: Bools) -> None:
@@ -50,7 +59,9 @@ class Volume:
             heard: rows that hold something.
             counts: rows that learn; others keep what they know, and their gap is not counted.
         """
-        t = self.table
+        t, mean = self.table, units * self.share()
+        phi = np.where(counts & (mean > 0), (n - mean) ** 2 / mean, t["phi"])
+        t["phi"] += (1.0 - self._keep) * (phi - t["phi"])
         t["waiting"] += np.where(counts, units, 0.0)
         t["waited"] += counts
         ended = counts & heard
