@@ -237,13 +237,13 @@ def test_a_drop_is_found_once_and_resolves(hourly: Plan, log: list[Frame]) -> No
     assert {i.metric for i in fired} == {"orders", "revenue"}, "the others did not move"
 
 
-@pytest.mark.slow
 @pytest.fixture(scope="module")
 def whole(hourly: Plan, log: list[Frame]) -> list[Any]:
     """What one run over the whole log leaves in the journal."""
     return journal(run(hourly, log))
 
 
+@pytest.mark.slow
 def test_two_runs_over_one_log_give_the_same_bytes(
     hourly: Plan, log: list[Frame], whole: list[Any]
 ) -> None:
