@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from monitor.core.effects import ClosedBucket, Effect, Group, RestatedBucket
 from monitor.journal.records import LABELS, closed_columns, numbers, restated_columns
-from monitor.model.bucket import BucketColumns, BucketLine, Number, RestatedColumns
+from monitor.model.bucket import UNJUDGED, BucketColumns, BucketLine, Number, RestatedColumns
 from monitor.model.tick import Floats
 from monitor.model.time import DAY
 
@@ -154,6 +154,6 @@ def _unjudged(restated: RestatedColumns) -> BucketColumns:
         window_value=blank,
         evidence=blank,
         evidence_ratio=blank,
-        state=[restated.unjudged] * len(restated.segments),
+        state=[restated.unjudged or UNJUDGED] * len(restated.segments),
         measures=dict.fromkeys(restated.measures, blank),
     )
