@@ -47,10 +47,11 @@ class CohortLane(Lane):
 
     def close(self, until_us: int) -> list[Effect]:
         """Show the next bucket whose events are there; judge those whose units have had their time."""
-        tick = self.cohorts.gather(until_us)
-        end_us = tick.observation.end_us
-        effects: list[Effect] = [self._running(tick)]
-        return effects + self._mature(end_us, until_us)
+        start_us, end_us = self.cohorts.gather(until_us)
+        judged = self._mature(end_us, until_us)
+        if not self.shows_running:
+            return judged
+        return [*map(self._running, self.cohorts.running(start_us, end_us)), *judged]
 
     def finish(self, watermark_us: int) -> list[Effect]:
         """The end of a replay: what is mature by now is judged, the rest stays `immature`.
