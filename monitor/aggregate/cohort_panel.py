@@ -9,6 +9,7 @@ A window's value is that of a cohort as long as the window: a unit that starts i
 counts once, and has come as far as from any of its starts. It is exact where no bucket was sampled.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
@@ -210,9 +211,13 @@ class CohortPanel(Panel):
         return tick
 
     @property
-    def unrestated(self) -> int:
-        """How often late events came for cohorts that were let go before their time."""
-        return sum(late.unrestated for late in self._late_units)
+    def set_aside(self) -> Counter[str]:
+        """Late events of cohorts that were let go before their time; starts of a unit beyond a few."""
+        return Counter(
+            cohort_gone=sum(late.unrestated for late in self._late_units),
+            too_many_starts=sum(cohorts.left_out for cohorts in self._cohorts)
+            + sum(late.left_out for late in self._late_units),
+        )
 
     def is_late_due(self) -> bool:
         """Whether `restatements` must be taken before the next bucket is judged."""

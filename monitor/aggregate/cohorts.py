@@ -105,6 +105,11 @@ class Cohorts:
         """Take in later steps of an open bucket."""
         self._later.add(bucket_us, np.stack([steps, keys, times_us]))
 
+    @property
+    def left_out(self) -> int:
+        """Starts that were not kept, of units that start very often in one bucket."""
+        return self._starts.left_out
+
     def open_buckets(self) -> list[int]:
         """Buckets that hold anything and have not closed."""
         return sorted({*self._starts.starts(), *self._later.starts()})

@@ -34,9 +34,15 @@ class LateUnits:
 
     def __init__(self, cohorts: Cohorts) -> None:
         self._cohorts = cohorts
+        self._starts = UnitPile(KEPT)
         self.unrestated = 0
         self.oldest_us: int | None = None
         self.clear()
+
+    @property
+    def left_out(self) -> int:
+        """Starts that were not kept, of units that start very often in one bucket."""
+        return self._starts.left_out
 
     def keep(self, later: Ints) -> None:
         """Keep the later steps of a bucket that closes, columns (step, key, time)."""
@@ -107,7 +113,7 @@ class LateUnits:
         """Forget all events."""
         self._log = UnitLog(MOST)
         self._late = UnitLog(MOST)
-        self._starts = UnitPile(KEPT)
+        self._starts.clear()
         self._due: set[int] = set()
         self._keys: list[Ints] = []
         self.oldest_us = None

@@ -72,6 +72,11 @@ class Machine:
         """Events that went to `other`, by (metric, dimension)."""
         return sum((lane.panel.folded for lane in self._lanes), Counter[tuple[str, str]]())
 
+    @property
+    def set_aside(self) -> Counter[str]:
+        """Events of units that a cohort could not count, by reason."""
+        return sum((lane.panel.set_aside for lane in self._lanes), Counter[str]())
+
     def gap(self, frame: Frame) -> int:
         """Offsets missing between what was applied of the frame's source and the frame."""
         return self._sources.gap(frame)

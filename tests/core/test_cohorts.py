@@ -327,3 +327,16 @@ def test_a_snapshot_keeps_the_units_of_windows(drawn: list[Any], seed: int) -> N
             machine, _ = Machine.restore(plan, 0, machine.snapshot())
         pieces += [r for effect in machine.apply(frame) for r in records(effect)]
     assert pieces + [r for effect in machine.finish() for r in records(effect)] == whole
+
+
+@pytest.mark.parametrize("second", [0, 7, 30, 59, 61, 200, 239, 240, 241])
+def test_a_robot_that_starts_all_the_time_converts_as_sql_has_it(second: int) -> None:
+    read = [Event(START + i * SECOND // 4, "signup", "robot") for i in range(240)]
+    read += [Event(START + second * SECOND, "activate", "robot"), Event(START + HOUR, "view", None)]
+    read.sort(key=lambda e: e.time_us)
+    machine, plan = Machine(plan_of(CONVERSION)), plan_of(CONVERSION)
+    effects = [e for frame in frames_of(plan, read, [100]) for e in machine.apply(frame)]
+    assert judged_values(effects, "conversion") == brute_force(CONVERSION, read)
+    assert machine.set_aside["too_many_starts"] >= 240 - 64
+    restored, _ = Machine.restore(plan, 0, machine.snapshot())
+    assert restored.set_aside == machine.set_aside

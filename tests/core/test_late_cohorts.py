@@ -183,7 +183,7 @@ def test_beyond_what_is_kept_late_events_are_counted_and_change_nothing(
     panel = machine.lanes[0].panel
     assert isinstance(panel, CohortPanel)
     restated = {(from_rfc3339(r.start) - START) // HOUR for r in rows_of(effects) if r.revision}
-    assert (restated, panel.unrestated) == wanted
+    assert (restated, panel.set_aside["cohort_gone"]) == wanted
 
 
 def test_memory_is_let_go_with_the_restatement_window() -> None:
