@@ -32,6 +32,10 @@ from monitor.model.tick import Bools, Floats, Ints, Observation
 REFRESHED = 4
 """Parts of its horizon: after each, a bucket that is not mature is shown again as it stands."""
 
+TOLD_APART = 1 << 16
+"""Units that are told apart in a window that still runs; where it holds more, a unit that starts in several of
+its buckets counts in each until they are judged: a shard that catches up must not sort them every minute."""
+
 
 class CohortPanel(Panel):
     """All series of the metrics that follow units over one calendar and horizon.
@@ -290,14 +294,18 @@ class CohortPanel(Panel):
         open_starts = {b for cohorts in self._cohorts for b in cohorts.buckets()}
         for window in self._closed.windows_us:
             first = window_start(self.calendar, end, window)
-            past = [self._closed.sketch(b) for b in self._closed.starts() if b >= first]
-            running = [self._entries(b) for b in sorted(open_starts) if first <= b < end]
+            past = [b for b in self._closed.starts() if first <= b < end]
+            running = sorted(b for b in open_starts if first <= b < end)
             mine = rows[lengths == window]
-            nothing = np.zeros((len(mine), 2))
-            measures = self._values.forms.measured(
-                mine, nothing, added([*past, *running]), window=True
-            )
-            out[mine] = self._values.read(mine, measures, active=True).value
+            sums = np.zeros((len(mine), 2))
+            for start in past:
+                sums += self._closed.sums_of(start, mine)
+            for start in running:
+                sums += self._sums(start)[mine]
+            if sums.sum() <= TOLD_APART:
+                sketches = [*map(self._closed.sketch, past), *map(self._entries, running)]
+                sums = self._values.forms.measured(mine, sums, added(sketches), window=True)
+            out[mine] = self._values.read(mine, sums, active=True).value
         return out
 
     def partials(self) -> Iterator[Tick]:

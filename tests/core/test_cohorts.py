@@ -10,6 +10,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
+from monitor.aggregate import cohort_panel
 from monitor.core.effects import ClosedBucket, Effect, RunningBucket
 from monitor.core.machine import Machine
 from monitor.definitions.plan import Calendar, MetricPlan, Plan
@@ -340,3 +341,18 @@ def test_a_robot_that_starts_all_the_time_converts_as_sql_has_it(second: int) ->
     assert machine.set_aside["too_many_starts"] >= 240 - 64
     restored, _ = Machine.restore(plan, 0, machine.snapshot())
     assert restored.set_aside == machine.set_aside
+
+
+def test_a_running_window_of_many_units_adds_its_buckets_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read = [Event(START, "signup", "a"), Event(START + 1, "activate", "a")]
+    read += [Event(START + MINUTE + i, "signup", actor) for i, actor in enumerate("ab")]
+    read += [Event(START + 3 * MINUTE, "view", None)]
+    plan, shown = plan_of(WINDOWED[0]), []
+    for most in (cohort_panel.TOLD_APART, 0):
+        monkeypatch.setattr(cohort_panel, "TOLD_APART", most)
+        effects = Machine(plan).apply(frames_of(plan, read, [])[0])
+        running = [e.bucket for e in effects if isinstance(e, RunningBucket)]
+        shown.append([b.window_value[0] for b in running if b.start_us == START + MINUTE][-1])
+    assert shown == [0.5, pytest.approx(1 / 3, rel=1e-11)]
