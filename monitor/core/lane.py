@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 
 from monitor.aggregate.late import Restatement
+from monitor.aggregate.ledger_past import LedgerPast
 from monitor.aggregate.panel import Panel, Tick
 from monitor.aggregate.series import ALL
 from monitor.alert.lifecycle import Change, Context, Identity, Incidents, Judged
 from monitor.baseline import Baseline
 from monitor.core.effects import ClosedBucket, Effect, Group, RestatedBucket
 from monitor.core.lane_key import LaneKey
+from monitor.core.measurement import Measurement
 from monitor.definitions.plan import MetricPlan, Plan
 from monitor.diagnose import blamed_segments
 from monitor.guard import Guard, band_edges
@@ -33,6 +35,7 @@ class Lane:
 
     Args:
         key: what its metrics have in common.
+        past: what was seen of the measurement.
         state: what `dump` gave, perhaps under other definitions.
 
     Attributes:
@@ -46,6 +49,7 @@ class Lane:
         key: LaneKey,
         metrics: list[MetricPlan],
         plan: Plan,
+        past: LedgerPast,
         state: dict[str, Any] | None = None,
     ) -> None:
         self.key = key
@@ -54,6 +58,7 @@ class Lane:
         self.baseline = Baseline(bucket_us=width, timezones=self.panel.series.timezones)
         self.guard = Guard(bucket_us=width)
         self.incidents = Incidents()
+        self.measurement = Measurement(past, metrics)
         self.changes: list[Change] = []
         self._groups: dict[tuple[int, int], tuple[Group, ...]] = {}
         if state is not None:
@@ -216,6 +221,7 @@ class Lane:
             learning_seconds=np.where(
                 expectation.ready, np.nan, np.ceil(expectation.learning_us / SECOND)
             ),
+            quality=self.measurement.of_bucket(seen.start_us, seen.end_us),
         )
 
     def _restated(self, change: Restatement) -> RestatedBucket:

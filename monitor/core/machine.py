@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from typing import Any
 
+from monitor.aggregate.ledger_past import LedgerPast
 from monitor.aggregate.sources import Sources
 from monitor.core import snapshot
 from monitor.core.cohort_lane import open_lane
@@ -29,6 +30,7 @@ class Machine:
         self._sources = Sources() if state is None else Sources.load(state["sources"])
         if state is not None:
             self.counters.update(state["counters"])
+        self._past = LedgerPast(plan.base_us, None if state is None else state.get("ledger"))
         self._metrics = {m.name: m for m in plan.metrics if plan.shard_of(m.name) == shard}
         self._lanes = self._open_lanes({} if state is None else snapshot.lanes(state))
         self._lane_of = {m.name: lane for lane in self._lanes for m in lane.panel.metrics}
@@ -38,7 +40,9 @@ class Machine:
         for metric in self._metrics.values():
             by_key[LaneKey.of(metric)].append(metric)
         order = sorted(by_key, key=LaneKey.order)
-        return [open_lane(key, by_key[key], self.plan, states.get(key)) for key in order]
+        return [
+            open_lane(key, by_key[key], self.plan, self._past, states.get(key)) for key in order
+        ]
 
     @property
     def lanes(self) -> tuple[Lane, ...]:
@@ -77,6 +81,7 @@ class Machine:
         self.counters["offsets_missing"] += self._sources.gap(frame)
         self.counters["events_lost"] += frame.lost
         self._sources.take(frame)
+        self._past.take(frame)
         for lane in self._lanes:
             lane.panel.note_activity(frame.activity)
         for deltas in frame.deltas:
@@ -103,7 +108,8 @@ class Machine:
             ]
             if not ends:
                 break
-            _, first = min(ends)
+            end, first = min(ends)
+            self._past.settle(end)
             effects += self._lanes[first].close(watermark)
             moved.add(first)
         for i in sorted(moved):
@@ -113,6 +119,7 @@ class Machine:
     def finish(self) -> list[Effect]:
         """The end of a replay: late events that still wait, and the buckets that never ended."""
         effects: list[Effect] = []
+        self._past.settle_all()
         for lane in self._lanes:
             effects += lane.finish(self._sources.watermark_us)
         return effects
@@ -125,6 +132,7 @@ class Machine:
         """
         effects = [effect for lane in self._lanes for effect in lane.end_history()]
         self._sources = Sources()
+        self._past.end_history()
         return effects
 
     def snapshot(self) -> bytes:
@@ -133,6 +141,7 @@ class Machine:
             {
                 "sources": self._sources.dump(),
                 "counters": dict(self.counters),
+                "ledger": self._past.dump(),
                 "lanes": [lane.dump() for lane in self._lanes],
             }
         )

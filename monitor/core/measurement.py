@@ -1,0 +1,108 @@
+"""What a lane knows of its measurement: of every bucket, and of the time of an incident."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+
+from monitor.aggregate.ledger_past import LOST, LedgerPast
+from monitor.aggregate.line_shares import (
+    INCOMPLETE,
+    LATE,
+    LOST_SHARE,
+    MALFORMED,
+    REPEATED,
+    LineShares,
+    Shares,
+    Subject,
+)
+from monitor.definitions.needs import line_fields
+from monitor.definitions.plan import MetricPlan
+from monitor.model.quality import BucketQuality, Seen, Share
+
+_DIGITS: Final = 4
+WHOLE: Final = ""
+"""Of a metric's lines, those of all its event names together."""
+_UNKNOWN: Final = BucketQuality()
+Qualities = Mapping[str, BucketQuality]
+
+
+class Measurement:
+    """Reads the past of the ledgers for the metrics of a lane.
+
+    Args:
+        past: what was counted.
+        metrics: of the lane.
+    """
+
+    def __init__(self, past: LedgerPast, metrics: Sequence[MetricPlan]) -> None:
+        self.past = past
+        self._metrics = tuple(metrics)
+        self._buckets = LineShares(past, [Subject(fields=line_fields(m)) for m in metrics])
+        self._of_metric: dict[str, tuple[list[tuple[str, str]], LineShares]] = {}
+
+    def of_bucket(self, start_us: int, end_us: int) -> Qualities:
+        """`data_quality` of a bucket, by metric."""
+        found = self._buckets.over(start_us, end_us)
+        if found is None:
+            return {metric.name: _UNKNOWN for metric in self._metrics}
+        columns = [REPEATED, LATE, INCOMPLETE, MALFORMED]
+        suspect: list[bool] = np.any(found.beyond, axis=1).tolist()
+        shares = np.round(found.value[:, columns], _DIGITS)
+        known: list[list[bool]] = np.isfinite(shares).tolist()
+        return {
+            metric.name: BucketQuality(
+                suspect[row],
+                *(v if k else None for v, k in zip(shares[row].tolist(), known[row], strict=True)),
+            )
+            for row, metric in enumerate(self._metrics)
+        }
+
+    def seen(self, metric: MetricPlan, since_us: int, until_us: int) -> Mapping[str, Seen]:
+        """What was seen of a metric's lines over some time, by event name and of all (`WHOLE`)."""
+        places, reader = self._reader(metric)
+        shares = reader.over(since_us, until_us)
+        if shares is None:
+            return {}
+        missing: dict[str, dict[str, Share]] = {}
+        seen: dict[str, Seen] = {}
+        for row, (event, field) in enumerate(places):
+            if field:
+                missing.setdefault(event, {})[field] = _share(shares, row, INCOMPLETE)
+        for row, (event, field) in enumerate(places):
+            if not field:
+                seen[event] = Seen(
+                    repeated=_share(shares, row, REPEATED),
+                    malformed=_share(shares, row, MALFORMED),
+                    lost=_share(shares, row, LOST_SHARE),
+                    late=_share(shares, row, LATE),
+                    missing=missing.get(event, {}),
+                    incomplete=_share(shares, row, INCOMPLETE),
+                )
+        return seen
+
+    def lost(self, since_us: int, until_us: int) -> int:
+        """How many events the sources had lost when they were about to be read."""
+        place = self.past.column("", LOST)
+        counts = None if place is None else self.past.between(since_us, until_us)
+        return 0 if counts is None or place is None else int(counts[place])
+
+    def _reader(self, metric: MetricPlan) -> tuple[list[tuple[str, str]], LineShares]:
+        known = self._of_metric.get(metric.name)
+        if known is None:
+            fields = line_fields(metric)
+            subjects = [((WHOLE, ""), Subject(fields=fields))]
+            for event, names in fields.items():
+                subjects.append(((event, ""), Subject(fields={event: names})))
+                subjects += [((event, n), Subject(fields={event: (n,)})) for n in names]
+            reader = LineShares(self.past, [subject for _, subject in subjects])
+            known = self._of_metric[metric.name] = [place for place, _ in subjects], reader
+        return known
+
+
+def _share(shares: Shares, row: int, column: int) -> Share:
+    return Share(
+        value=float(shares.value[row, column]),
+        usual=float(shares.usual[row, column]),
+        beyond=bool(shares.beyond[row, column]),
+    )
