@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from monitor.aggregate.ledger_past import LOST, LedgerPast
+from monitor.aggregate.ledger_past import LedgerPast
 from monitor.aggregate.line_shares import (
     INCOMPLETE,
     LATE,
@@ -18,9 +18,12 @@ from monitor.aggregate.line_shares import (
 )
 from monitor.definitions.needs import line_fields
 from monitor.definitions.plan import MetricPlan
+from monitor.model.ledger import Aspect
 from monitor.model.quality import BucketQuality, Seen, Share
+from monitor.model.time import HOUR
 
 _DIGITS: Final = 4
+_AS_USUAL: Final = 0.5
 WHOLE: Final = ""
 """Of a metric's lines, those of all its event names together."""
 _UNKNOWN: Final = BucketQuality()
@@ -81,11 +84,38 @@ class Measurement:
                 )
         return seen
 
-    def lost(self, since_us: int, until_us: int) -> int:
-        """How many events the sources had lost when they were about to be read."""
-        place = self.past.column("", LOST)
-        counts = None if place is None else self.past.between(since_us, until_us)
-        return 0 if counts is None or place is None else int(counts[place])
+    def going_on(
+        self, metric: MetricPlan, since_us: int, until_us: int, *, version: str | None = None
+    ) -> tuple[str, ...] | None:
+        """Event names that no measure of a metric takes and that arrive as usual, most frequent first.
+
+        As usual is at least half of what came in the hour before, by time.
+
+        Args:
+            metric: which of its own names may have stopped.
+            since_us: since when.
+            until_us: until when.
+            version: only events of this app version, where the ledgers tell versions apart.
+
+        Returns:
+            Names; None where nothing is known of other names.
+        """
+        own = line_fields(metric)
+        versions = [key for key in self.past.keys(Aspect.VERSION) if key[0] not in own]
+        keys = [key for key in self.past.keys(Aspect.EVENTS) if key[0] not in own]
+        if version is not None and versions:
+            keys = [key for key in versions if key[2] == version]
+        now = self.past.between(since_us, until_us)
+        before = self.past.between(since_us - HOUR, since_us)
+        if now is None or before is None or not self.past.keys(Aspect.EVENTS):
+            return None
+        part = _AS_USUAL * (until_us - since_us) / HOUR
+        found = []
+        for event, aspect, detail in keys:
+            place = self.past.column(event, aspect, detail)
+            if place is not None and now[place] > 0 and now[place] >= part * before[place]:
+                found.append((-int(now[place]), event))
+        return tuple(event for _, event in sorted(found))
 
     def _reader(self, metric: MetricPlan) -> tuple[list[tuple[str, str]], LineShares]:
         known = self._of_metric.get(metric.name)

@@ -54,6 +54,7 @@ class Reason(IntEnum):
     SERIES_RETIRED = 12
     MEASUREMENT_MOVED = 13
     HISTORY_ENDED = 14
+    MEASUREMENT_RETURNED = 15
 
     @property
     def label(self) -> str:

@@ -1,0 +1,78 @@
+"""The first sentence of silence: both readings, and what goes on beside it."""
+
+import math
+
+from monitor.alert.text import moment, number
+from monitor.definitions.needs import uses_of
+from monitor.definitions.plan import MetricPlan
+from monitor.model.incident import Incident
+from monitor.model.segment import parse_segment
+
+OTHERS = 3
+"""Event names that are listed as going on."""
+
+
+def headline(
+    plan: MetricPlan,
+    incident: Incident,
+    started_us: int,
+    *,
+    expected: float,
+    going_on: tuple[str, ...] | None,
+) -> str:
+    """What stopped, where, since when, how much was expected; and what that may mean.
+
+    Args:
+        plan: the metric.
+        incident: of its series.
+        started_us: since when it is silent.
+        expected: units expected since then; NaN where unknown.
+        going_on: other event names that arrive as usual; None where that is not known.
+    """
+    place = _place(incident)
+    since = f"since {moment(started_us)}"
+    units = f", {number(expected)} expected" if math.isfinite(expected) and expected > 0 else ""
+    heard = incident.n if incident.relative_shift is not None else 0
+    what = f"no {_events(plan)}{place} {since}{units}"
+    if heard:
+        what = (
+            f"no {_events(plan)}{place} any more {since}, {number(heard)} of{units[1:] or ' many'}"
+        )
+    return f"{plan.name}: {what}: {_readings(place, going_on)}."
+
+
+def _readings(place: str, going_on: tuple[str, ...] | None) -> str:
+    either = "either it stopped or its tracking did"
+    if going_on is None:
+        return either
+    if going_on:
+        names = ", ".join(going_on[:OTHERS])
+        return f"{either}; {names} {'goes' if len(going_on) == 1 else 'go'} on as usual"
+    if place:
+        return f"{either}; nothing else{place} goes on as usual either"
+    return "either everything stopped or events do not reach the monitor: nothing else arrives as usual"
+
+
+def _events(plan: MetricPlan) -> str:
+    """The event that a series rests on: of a quotient that of its denominator, of units their start."""
+    uses = uses_of(plan)
+    if not uses:
+        return "data"
+    use = uses[-1] if plan.kind == "ratio" else uses[0]
+    names = sorted({one.event for one in uses}) if plan.kind == "derived" else [use.event]
+    selected = any(measure.where for measure in plan.measures if measure.event == use.event)
+    counted = (
+        f" that {plan.name} counts" if selected and plan.kind in ("count", "sum", "uniques") else ""
+    )
+    return " or ".join(names) + counted
+
+
+def _place(incident: Incident) -> str:
+    """Where, for a sentence; nothing for the whole.
+
+    A segment is one CSV row of the values of its dimensions.
+    """
+    if incident.dimension == "all":
+        return ""
+    pairs = zip(parse_segment(incident.dimension), parse_segment(incident.segment), strict=True)
+    return " from " + ", ".join(f"{name}={value}" for name, value in pairs)

@@ -1,0 +1,108 @@
+"""What diagnosis and the measurement add to the incident of a row."""
+
+import math
+
+import numpy as np
+
+from monitor.aggregate.panel import Panel
+from monitor.aggregate.series import ALL
+from monitor.alert.lifecycle import Context, Identity, Judged
+from monitor.core.measurement import Measurement
+from monitor.diagnose import account, blamed_segments, is_moved
+from monitor.model.quality import Account
+from monitor.model.segment import format_segment, parse_segment
+from monitor.model.tick import Reason, State
+from monitor.stats.exact import round_one
+
+APP_VERSION = "app_version"
+_UNITS = ("count", "uniques")
+
+
+class Contexts:
+    """Looks at the rows of a panel.
+
+    Args:
+        panel: the rows.
+        measurement: what was seen of the lines of its metrics.
+    """
+
+    def __init__(self, panel: Panel, measurement: Measurement) -> None:
+        self._panel = panel
+        self._measurement = measurement
+
+    def identity(self, row: int) -> Identity:
+        """Which series a row is."""
+        table = self._panel.series.table
+        metric = self._panel.metrics[int(table["metric"][row])]
+        dimensions = metric.groupings[int(table["group"][row])]
+        return Identity(
+            plan=metric,
+            dimension=format_segment(dimensions) if dimensions else ALL,
+            segment=self._panel.series.segments[row],
+        )
+
+    def context(self, row: int, judged: Judged) -> Context:
+        """Of a row whose incident is open after this bucket."""
+        decision, parent = judged.decision, judged.traits.parent
+        since_us = int(decision.start_us[row])
+        family = np.flatnonzero((parent == row) | (np.arange(len(parent)) == row))
+        quiet = (decision.reason[family] == Reason.SILENT) | (
+            decision.state[family] == State.NO_DATA
+        )
+        blamed = blamed_segments(row, decision, judged.expectation, judged.traits)
+        metric = self.identity(row).plan
+        found = self.account(row, judged, _shift(row, judged), since_us)
+        return Context(
+            segments=[{**self._place(r), **_rounded(figures)} for r, figures in blamed],
+            silent=[self._place(r) for r in family[quiet].tolist()],
+            seen=self._measurement.seen(metric, since_us, judged.known_us),
+            account=found,
+            moved=is_moved(found),
+            going_on=self._going_on(row, since_us, judged.known_us) if quiet.any() else None,
+            expected=self._expected(row, judged, since_us),
+        )
+
+    def seen(self, row: int, judged: Judged) -> Context:
+        """Of a row whose incident is no more than pending."""
+        since_us = int(judged.decision.start_us[row])
+        metric = self.identity(row).plan
+        return Context(seen=self._measurement.seen(metric, since_us, judged.known_us))
+
+    def account(self, row: int, judged: Judged, shift: float, since_us: int) -> Account | None:
+        """How much of a shift since some time the measurement accounts for."""
+        identity = self.identity(row)
+        seen = self._measurement.seen(identity.plan, since_us, judged.known_us)
+        return account(identity.plan, _dimensions(identity), identity.segment, shift, seen)
+
+    def _going_on(self, row: int, since_us: int, until_us: int) -> tuple[str, ...] | None:
+        identity = self.identity(row)
+        values = dict(zip(_dimensions(identity), parse_segment(identity.segment), strict=False))
+        return self._measurement.going_on(
+            identity.plan, since_us, until_us, version=values.get(APP_VERSION)
+        )
+
+    def _expected(self, row: int, judged: Judged, since_us: int) -> float:
+        """Units that were expected since a time."""
+        if self.identity(row).plan.kind in _UNITS:
+            return float(judged.decision.sum_expected[row])
+        units = float(judged.expectation.units[row])
+        return round(units * max(1.0, (judged.end_us - since_us) / judged.width_us))
+
+    def _place(self, row: int) -> dict[str, str]:
+        identity = self.identity(row)
+        return {"dimension": identity.dimension, "segment": identity.segment}
+
+
+def _dimensions(identity: Identity) -> list[str]:
+    return [] if identity.dimension == ALL else parse_segment(identity.dimension)
+
+
+def _shift(row: int, judged: Judged) -> float:
+    """How far what was observed since the start lies from what was expected; NaN where undefined."""
+    expected = float(judged.decision.sum_expected[row])
+    known = math.isfinite(expected) and expected != 0
+    return float(judged.decision.sum_x[row]) / expected - 1.0 if known else math.nan
+
+
+def _rounded(figures: dict[str, float | None]) -> dict[str, float | None]:
+    return {name: None if v is None else round_one(v) for name, v in figures.items()}
