@@ -12,6 +12,7 @@ import xxhash
 from monitor.alert import measured, silence, text
 from monitor.alert.figures import figures
 from monitor.alert.measured import data_quality
+from monitor.alert.silence import Part
 from monitor.definitions.plan import MetricPlan
 from monitor.model.incident import (
     Incident,
@@ -67,6 +68,7 @@ class Context:
         going_on: of a silent series, other event names that arrive as usual, from the same place where
             that is known; None where nothing is known of them.
         expected: of a silent series, how many units were expected since it fell silent.
+        part: of a whole that is not silent, the segment whose silence makes most of the shift.
     """
 
     segments: Sequence[dict[str, Any]] = ()
@@ -76,6 +78,7 @@ class Context:
     moved: bool = False
     going_on: tuple[str, ...] | None = None
     expected: float = math.nan
+    part: Part | None = None
 
 
 _NO_CONTEXT = Context()
@@ -312,10 +315,12 @@ def _headline(plan: MetricPlan, held: _Open, context: Context) -> str:
             held.started_us,
             expected=context.expected,
             going_on=context.going_on,
+            seen=measured.listed(context.account.causes) if context.account else "",
         )
     if held.account is not None:
         return measured.headline(plan, incident, held.started_us, held.account)
-    return text.headline(plan, incident, held.started_us)
+    why = "" if context.part is None else silence.because_of(plan, context.part)
+    return text.headline(plan, incident, held.started_us, why)
 
 
 def _alert_id(identity: Identity, direction: str, judged: Judged) -> str:

@@ -1,6 +1,7 @@
 """The first sentence of silence: both readings, and what goes on beside it."""
 
 import math
+from dataclasses import dataclass
 
 from monitor.alert.text import moment, number
 from monitor.definitions.needs import uses_of
@@ -12,6 +13,31 @@ OTHERS = 3
 """Event names that are listed as going on."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A segment of a whole that fell silent.
+
+    Attributes:
+        dimension, segment: which.
+        expected: how many units were expected since it fell silent.
+        going_on: other event names that arrive from it as usual; None where that is not known.
+    """
+
+    dimension: str
+    segment: str
+    expected: float
+    going_on: tuple[str, ...] | None
+
+
+def because_of(plan: MetricPlan, part: Part) -> str:
+    """What is said of a whole's fall where most of it is the silence of one segment."""
+    place = _place(part.dimension, part.segment)
+    return (
+        f", as no {_events(plan)} comes{place} any more ({number(part.expected)} expected: "
+        f"{_readings(place, part.going_on)})"
+    )
+
+
 def headline(
     plan: MetricPlan,
     incident: Incident,
@@ -19,6 +45,7 @@ def headline(
     *,
     expected: float,
     going_on: tuple[str, ...] | None,
+    seen: str = "",
 ) -> str:
     """What stopped, where, since when, how much was expected; and what that may mean.
 
@@ -28,8 +55,9 @@ def headline(
         started_us: since when it is silent.
         expected: units expected since then; NaN where unknown.
         going_on: other event names that arrive as usual; None where that is not known.
+        seen: what was seen of its lines that accounts for it.
     """
-    place = _place(incident)
+    place = _place(incident.dimension, incident.segment)
     since = f"since {moment(started_us)}"
     units = f", {number(expected)} expected" if math.isfinite(expected) and expected > 0 else ""
     heard = incident.n if incident.relative_shift is not None else 0
@@ -38,7 +66,8 @@ def headline(
         what = (
             f"no {_events(plan)}{place} any more {since}, {number(heard)} of{units[1:] or ' many'}"
         )
-    return f"{plan.name}: {what}: {_readings(place, going_on)}."
+    told = f"; {seen}" if seen else ""
+    return f"{plan.name}: {what}: {_readings(place, going_on)}{told}."
 
 
 def _readings(place: str, going_on: tuple[str, ...] | None) -> str:
@@ -67,12 +96,12 @@ def _events(plan: MetricPlan) -> str:
     return " or ".join(names) + counted
 
 
-def _place(incident: Incident) -> str:
+def _place(dimension: str, segment: str) -> str:
     """Where, for a sentence; nothing for the whole.
 
     A segment is one CSV row of the values of its dimensions.
     """
-    if incident.dimension == "all":
+    if dimension == "all":
         return ""
-    pairs = zip(parse_segment(incident.dimension), parse_segment(incident.segment), strict=True)
+    pairs = zip(parse_segment(dimension), parse_segment(segment), strict=True)
     return " from " + ", ".join(f"{name}={value}" for name, value in pairs)

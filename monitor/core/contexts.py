@@ -7,14 +7,17 @@ import numpy as np
 from monitor.aggregate.panel import Panel
 from monitor.aggregate.series import ALL
 from monitor.alert.lifecycle import Context, Identity, Judged
+from monitor.alert.silence import Part
 from monitor.core.measurement import Measurement
 from monitor.diagnose import account, blamed_segments, is_moved
 from monitor.model.quality import Account
 from monitor.model.segment import format_segment, parse_segment
-from monitor.model.tick import Reason, State
+from monitor.model.tick import Bools, Ints, Reason, State
 from monitor.stats.exact import round_one
 
 APP_VERSION = "app_version"
+MOST = 0.5
+"""From this part of a whole's fall on, a silent segment stands in its first sentence."""
 _UNITS = ("count", "uniques")
 
 
@@ -46,20 +49,19 @@ class Contexts:
         decision, parent = judged.decision, judged.traits.parent
         since_us = int(decision.start_us[row])
         family = np.flatnonzero((parent == row) | (np.arange(len(parent)) == row))
-        quiet = (decision.reason[family] == Reason.SILENT) | (
-            decision.state[family] == State.NO_DATA
-        )
+        quiet = family[_is_silent(judged)[family]]
         blamed = blamed_segments(row, decision, judged.expectation, judged.traits)
         metric = self.identity(row).plan
         found = self.account(row, judged, _shift(row, judged), since_us)
         return Context(
             segments=[{**self._place(r), **_rounded(figures)} for r, figures in blamed],
-            silent=[self._place(r) for r in family[quiet].tolist()],
+            silent=[self._place(r) for r in quiet.tolist()],
             seen=self._measurement.seen(metric, since_us, judged.known_us),
             account=found,
             moved=is_moved(found),
-            going_on=self._going_on(row, since_us, judged.known_us) if quiet.any() else None,
+            going_on=self._going_on(row, since_us, judged.known_us) if row in quiet else None,
             expected=self._expected(row, judged, since_us),
+            part=self._silent_part(row, quiet, judged),
         )
 
     def seen(self, row: int, judged: Judged) -> Context:
@@ -88,9 +90,37 @@ class Contexts:
         units = float(judged.expectation.units[row])
         return round(units * max(1.0, (judged.end_us - since_us) / judged.width_us))
 
+    def _silent_part(self, row: int, quiet: Ints, judged: Judged) -> Part | None:
+        """The silent segment that most of a whole's shift comes from; None where there is none."""
+        decision, table = judged.decision, self._panel.series.table
+        if row in quiet or table["parent"][row] >= 0 or decision.direction[row] > 0:
+            return None
+        expected = np.where(quiet == row, 0.0, decision.sum_expected[quiet])
+        if not expected.size or not judged.traits.total[row]:
+            return None
+        silent = int(quiet[int(np.argmax(expected))])
+        short = decision.sum_expected[row] - decision.sum_x[row]
+        since_us = int(decision.start_us[silent])
+        if not decision.sum_expected[silent] - decision.sum_x[silent] >= MOST * short:
+            return None
+        place = self._place(silent)
+        return Part(
+            dimension=place["dimension"],
+            segment=place["segment"],
+            expected=self._expected(silent, judged, since_us),
+            going_on=self._going_on(silent, since_us, judged.known_us),
+        )
+
     def _place(self, row: int) -> dict[str, str]:
         identity = self.identity(row)
         return {"dimension": identity.dimension, "segment": identity.segment}
+
+
+def _is_silent(judged: Judged) -> Bools:
+    """Rows that fell silent: totals that are 0, and others without any units."""
+    decision = judged.decision
+    silent: Bools = (decision.reason == Reason.SILENT) | (decision.state == State.NO_DATA)
+    return silent if decision.silent is None else silent | decision.silent
 
 
 def _dimensions(identity: Identity) -> list[str]:

@@ -165,7 +165,7 @@ class Lane:
         rows = self.tickets.unaccounted(measured, judged, self.contexts)
         if not rows:
             return []
-        self.guard.clear(np.array(rows))
+        self.guard.end(np.array(rows), judged.traits)
         return self.incidents.drop(rows, judged.known_us, Reason.MEASUREMENT_RETURNED)
 
     def _retire(self, start_us: int, end_us: int, known_us: int) -> list[Change]:

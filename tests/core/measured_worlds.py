@@ -50,7 +50,9 @@ metrics:
 def plan() -> Plan:
     folder = Path(mkdtemp())
     (folder / "metrics").mkdir()
-    (folder / "monitor.yaml").write_text("source: {files: [none]}\nalert_budget: {pages: 10, per: 30d}\n")
+    (folder / "monitor.yaml").write_text(
+        "source: {files: [none]}\nalert_budget: {pages: 10, per: 30d}\n"
+    )
     (folder / "metrics" / "m.yaml").write_text(METRICS)
     return compile_plan(load(folder, environment={}), shards=1)
 
@@ -143,9 +145,7 @@ def run(hours: Sequence[Hour], *, cut: int | None = None) -> list[Effect]:
         if k == cut:
             machine, _ = Machine.restore(plan(), 0, machine.snapshot())
         effects += machine.apply(
-            msgspec.structs.replace(
-                frame, start=frame.start + position, stop=frame.stop + position
-            )
+            msgspec.structs.replace(frame, start=frame.start + position, stop=frame.stop + position)
         )
     return effects
 
@@ -178,5 +178,5 @@ def states(effects: Sequence[Effect], metric: str) -> list[str]:
         if isinstance(effect, ClosedBucket):
             for group in effect.groups:
                 if (group.metric, group.dimension) == (metric, "all"):
-                    out.append(State(int(effect.state[group.rows[0]])).label)
+                    out += [State(int(effect.state[group.rows[0]])).label]
     return out
