@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from monitor.alert.text import moment, number
 from monitor.definitions.needs import uses_of
 from monitor.definitions.plan import MetricPlan
+from monitor.definitions.quality import EVENT, VOLUME
 from monitor.model.incident import Incident
 from monitor.model.segment import parse_segment
 
@@ -31,9 +32,9 @@ class Part:
 
 def because_of(plan: MetricPlan, part: Part) -> str:
     """What is said of a whole's fall where most of it is the silence of one segment."""
-    place = _place(part.dimension, part.segment)
+    place = _place(plan, part.dimension, part.segment)
     return (
-        f", as no {_events(plan)} comes{place} any more ({number(part.expected)} expected: "
+        f", as no {_events(plan, part.dimension, part.segment)} comes{place} any more ({number(part.expected)} expected: "
         f"{_readings(place, part.going_on)})"
     )
 
@@ -57,15 +58,14 @@ def headline(
         going_on: other event names that arrive as usual; None where that is not known.
         seen: what was seen of its lines that accounts for it.
     """
-    place = _place(incident.dimension, incident.segment)
+    place = _place(plan, incident.dimension, incident.segment)
+    events = _events(plan, incident.dimension, incident.segment)
     since = f"since {moment(started_us)}"
     units = f", {number(expected)} expected" if math.isfinite(expected) and expected > 0 else ""
     heard = incident.n if incident.relative_shift is not None else 0
-    what = f"no {_events(plan)}{place} {since}{units}"
+    what = f"no {events}{place} {since}{units}"
     if heard:
-        what = (
-            f"no {_events(plan)}{place} any more {since}, {number(heard)} of{units[1:] or ' many'}"
-        )
+        what = f"no {events}{place} any more {since}, {number(heard)} of{units[1:] or ' many'}"
     told = f"; {seen}" if seen else ""
     return f"{plan.name}: {what}: {_readings(place, going_on)}{told}."
 
@@ -82,8 +82,10 @@ def _readings(place: str, going_on: tuple[str, ...] | None) -> str:
     return "either everything stopped or events do not reach the monitor: nothing else arrives as usual"
 
 
-def _events(plan: MetricPlan) -> str:
+def _events(plan: MetricPlan, dimension: str, segment: str) -> str:
     """The event that a series rests on: of a quotient that of its denominator, of units their start."""
+    if plan.name == VOLUME:
+        return _values(dimension, segment).get(EVENT, "event of any name")
     uses = uses_of(plan)
     if not uses:
         return "data"
@@ -96,12 +98,19 @@ def _events(plan: MetricPlan) -> str:
     return " or ".join(names) + counted
 
 
-def _place(dimension: str, segment: str) -> str:
+def _place(plan: MetricPlan, dimension: str, segment: str) -> str:
     """Where, for a sentence; nothing for the whole.
 
     A segment is one CSV row of the values of its dimensions.
     """
     if dimension == "all":
         return ""
-    pairs = zip(parse_segment(dimension), parse_segment(segment), strict=True)
-    return " from " + ", ".join(f"{name}={value}" for name, value in pairs)
+    values = _values(dimension, segment)
+    if plan.name == VOLUME:
+        values.pop(EVENT, None)
+    told = ", ".join(f"{name}={value}" for name, value in values.items())
+    return f" from {told}" if told else ""
+
+
+def _values(dimension: str, segment: str) -> dict[str, str]:
+    return dict(zip(parse_segment(dimension), parse_segment(segment), strict=False))

@@ -6,6 +6,7 @@ The first sentence must be enough at three in the morning. Nothing is called a c
 import math
 
 from monitor.definitions.plan import MetricPlan
+from monitor.definitions.quality import is_quality
 from monitor.model.incident import Incident
 from monitor.model.quality import Account
 from monitor.model.tick import Reason
@@ -122,6 +123,8 @@ def headline(plan: MetricPlan, incident: Incident, started_us: int, why: str = "
         why: what is said of it before the figures.
     """
     what = plan.name + place(incident.dimension, incident.segment)
+    if is_quality(plan.name):
+        what = f"{what}, the {plan.description},"
     since = f"since {moment(started_us)}"
     unit = "" if plan.unit_name in (None, "share") else f" {plan.unit_name}"
     expected = number(incident.expected) + unit

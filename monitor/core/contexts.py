@@ -1,6 +1,8 @@
 """What diagnosis and the measurement add to the incident of a row."""
 
 import math
+from collections.abc import Set
+from typing import Protocol
 
 import numpy as np
 
@@ -9,16 +11,26 @@ from monitor.aggregate.series import ALL
 from monitor.alert.lifecycle import Context, Identity, Judged
 from monitor.alert.silence import Part
 from monitor.core.measurement import Measurement
+from monitor.definitions.needs import line_fields
+from monitor.definitions.plan import MetricPlan
+from monitor.definitions.quality import APP_VERSION, EVENT, is_quality
 from monitor.diagnose import account, blamed_segments, is_moved
 from monitor.model.quality import Account
 from monitor.model.segment import format_segment, parse_segment
 from monitor.model.tick import Bools, Ints, Reason, State
 from monitor.stats.exact import round_one
 
-APP_VERSION = "app_version"
 MOST = 0.5
 """From this part of a whole's fall on, a silent segment stands in its first sentence."""
 _UNITS = ("count", "uniques")
+
+
+class Silences(Protocol):
+    """Knows which emitters of events fell silent."""
+
+    def of(self, events: Set[str]) -> list[dict[str, str]]:
+        """Dimensions and segments of events of these names that fell silent."""
+        ...
 
 
 class Contexts:
@@ -27,10 +39,14 @@ class Contexts:
     Args:
         panel: the rows.
         measurement: what was seen of the lines of its metrics.
+
+    Attributes:
+        silences: what fell silent by event name and emitter; None where nobody looks.
     """
 
     def __init__(self, panel: Panel, measurement: Measurement) -> None:
         self._panel = panel
+        self.silences: Silences | None = None
         self._measurement = measurement
 
     def identity(self, row: int) -> Identity:
@@ -53,10 +69,15 @@ class Contexts:
         blamed = blamed_segments(row, decision, judged.expectation, judged.traits)
         metric = self.identity(row).plan
         found = self.account(row, judged, _shift(row, judged), since_us)
+        seen = (
+            {}
+            if is_quality(metric.name)
+            else self._measurement.seen(metric, since_us, judged.known_us)
+        )
         return Context(
             segments=[{**self._place(r), **_rounded(figures)} for r, figures in blamed],
-            silent=[self._place(r) for r in quiet.tolist()],
-            seen=self._measurement.seen(metric, since_us, judged.known_us),
+            silent=[*map(self._place, quiet.tolist()), *self._silent_elsewhere(metric)],
+            seen=seen,
             account=found,
             moved=is_moved(found),
             going_on=self._going_on(row, since_us, judged.known_us) if row in quiet else None,
@@ -68,20 +89,25 @@ class Contexts:
         """Of a row whose incident is no more than pending."""
         since_us = int(judged.decision.start_us[row])
         metric = self.identity(row).plan
+        if is_quality(metric.name):
+            return Context()
         return Context(seen=self._measurement.seen(metric, since_us, judged.known_us))
 
     def account(self, row: int, judged: Judged, shift: float, since_us: int) -> Account | None:
         """How much of a shift since some time the measurement accounts for."""
         identity = self.identity(row)
+        if is_quality(identity.plan.name):
+            return None
         seen = self._measurement.seen(identity.plan, since_us, judged.known_us)
         return account(identity.plan, _dimensions(identity), identity.segment, shift, seen)
 
     def _going_on(self, row: int, since_us: int, until_us: int) -> tuple[str, ...] | None:
         identity = self.identity(row)
         values = dict(zip(_dimensions(identity), parse_segment(identity.segment), strict=False))
-        return self._measurement.going_on(
-            identity.plan, since_us, until_us, version=values.get(APP_VERSION)
-        )
+        own = set(line_fields(identity.plan))
+        if is_quality(identity.plan.name):
+            own = {values[EVENT]} if EVENT in values else set()
+        return self._measurement.going_on(own, since_us, until_us, version=values.get(APP_VERSION))
 
     def _expected(self, row: int, judged: Judged, since_us: int) -> float:
         """Units that were expected since a time."""
@@ -89,6 +115,12 @@ class Contexts:
             return float(judged.decision.sum_expected[row])
         units = float(judged.expectation.units[row])
         return round(units * max(1.0, (judged.end_us - since_us) / judged.width_us))
+
+    def _silent_elsewhere(self, metric: MetricPlan) -> list[dict[str, str]]:
+        """What the lane of the measurement found silent of a metric's own events."""
+        if self.silences is None or is_quality(metric.name):
+            return []
+        return self.silences.of(line_fields(metric).keys())
 
     def _silent_part(self, row: int, quiet: Ints, judged: Judged) -> Part | None:
         """The silent segment that most of a whole's shift comes from; None where there is none."""

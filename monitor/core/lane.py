@@ -22,7 +22,16 @@ from monitor.core.measurement import Measurement
 from monitor.definitions.plan import MetricPlan, Plan
 from monitor.guard import Guard, band_edges
 from monitor.model.segment import format_segment
-from monitor.model.tick import Bools, Decision, Expectation, Ints, Reason, State, Traits
+from monitor.model.tick import (
+    Bools,
+    Decision,
+    Expectation,
+    Ints,
+    Observation,
+    Reason,
+    State,
+    Traits,
+)
 from monitor.model.time import FOREVER, HOUR, SECOND
 from monitor.stats.exact import round_significant
 
@@ -98,7 +107,7 @@ class Lane:
             return [self._closed_bucket(tick, expectation, None)]
         if expectation.tail is not None:  # some rows are quantiles, judged by ranks
             seen = replace(seen, above=self.panel.above(tick, band_edges(expectation, traits)))
-        decision = self.guard.step(seen, expectation, traits)
+        decision = self.guard.step(self._as_judged(seen), expectation, traits)
         judged = Judged(
             end_us=seen.end_us,
             width_us=self.panel.calendar.width_us,
@@ -122,6 +131,10 @@ class Lane:
         bucket = self._closed_bucket(tick, expectation, decision)
         _mark_measured(bucket, measured)
         return [bucket, *changes, *self._retire(seen.start_us, seen.end_us, known_us)]
+
+    def _as_judged(self, seen: Observation) -> Observation:
+        """What the guard is given of a bucket."""
+        return seen
 
     def restate(self) -> list[Effect]:
         """Apply the late events so far to closed buckets."""

@@ -1,6 +1,6 @@
 """What a lane knows of its measurement: of every bucket, and of the time of an incident."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Final
 
 import numpy as np
@@ -85,14 +85,14 @@ class Measurement:
         return seen
 
     def going_on(
-        self, metric: MetricPlan, since_us: int, until_us: int, *, version: str | None = None
+        self, own: Set[str], since_us: int, until_us: int, *, version: str | None = None
     ) -> tuple[str, ...] | None:
-        """Event names that no measure of a metric takes and that arrive as usual, most frequent first.
+        """Event names other than those that may have stopped which arrive as usual, most frequent first.
 
         As usual is at least half of what came in the hour before, by time.
 
         Args:
-            metric: which of its own names may have stopped.
+            own: the names that may have stopped.
             since_us: since when.
             until_us: until when.
             version: only events of this app version, where the ledgers tell versions apart.
@@ -100,7 +100,6 @@ class Measurement:
         Returns:
             Names; None where nothing is known of other names.
         """
-        own = line_fields(metric)
         versions = [key for key in self.past.keys(Aspect.VERSION) if key[0] not in own]
         keys = [key for key in self.past.keys(Aspect.EVENTS) if key[0] not in own]
         if version is not None and versions:

@@ -12,9 +12,11 @@ from monitor.core.effects import ClosedBucket, Effect, IncidentChanged
 from monitor.core.machine import Machine
 from monitor.definitions import compile_plan, load
 from monitor.definitions.plan import Plan
+from monitor.definitions.quality import is_quality
 from monitor.ingest.source import Ingest
 from monitor.model.frame import Frame
 from monitor.model.incident import Incident, IncidentState
+from monitor.model.ledger import Aspect
 from monitor.model.tick import State
 from monitor.model.time import DAY, HOUR, MINUTE, to_rfc3339
 from tests.strategies.ledgers import Row, ledger_of, lines
@@ -93,7 +95,11 @@ class Hour:
 
     def ledger(self, hour: int) -> list[Row]:
         start = T0 + hour * HOUR
-        rows = lines(start, "order", max(1, round(LINES * self.orders)), **self.seen)
+        rows = lines(start, "order", round(LINES * self.orders), **self.seen)
+        rows += [
+            (start, "order", Aspect.VERSION, f"8.{k + 2}", round(LINES * self.orders * part / 2))
+            for k, part in enumerate(self.versions)
+        ]
         return rows + lines(start, "view", round(LINES * self.views))
 
 
@@ -150,13 +156,13 @@ def run(hours: Sequence[Hour], *, cut: int | None = None) -> list[Effect]:
     return effects
 
 
-def fired(effects: Sequence[Effect]) -> dict[str, Incident]:
-    """The first incident of each series that fired."""
+def fired(effects: Sequence[Effect], *, quality: bool = False) -> dict[str, Incident]:
+    """The first incident of each series that fired: of the definitions, or of the measurement."""
     out: dict[str, Incident] = {}
     for effect in effects:
         if isinstance(effect, IncidentChanged) and effect.transition:
             one = effect.incident
-            if one.state is IncidentState.FIRING:
+            if one.state is IncidentState.FIRING and is_quality(one.metric) == quality:
                 out.setdefault(f"{one.metric} {one.segment}", one)
     return out
 

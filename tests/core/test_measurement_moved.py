@@ -146,7 +146,7 @@ def test_every_bucket_says_what_was_seen() -> None:
     found = {
         (e.start_us - T0) // HOUR - LEARNT: e.quality["orders"]
         for e in effects
-        if isinstance(e, ClosedBucket)
+        if isinstance(e, ClosedBucket) and "orders" in e.quality
     }
     assert [found[k].suspect for k in range(2)] == [False, True]
     assert (found[1].duplicates, found[1].late) == (0.2, 0.0476)
