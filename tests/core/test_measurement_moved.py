@@ -172,7 +172,10 @@ def test_a_segment_that_stops_has_both_readings() -> None:
         "orders fell by 50 % since 00:00 UTC on 2025-11-29, as no order comes from app_version=8.3 "
         "any more (30,179 expected: either it stopped or its tracking did; view goes on as usual): "
     )
-    assert one.data_quality.silent == [{"dimension": "app_version", "segment": "8.3"}]
+    assert one.data_quality.silent == [
+        {"dimension": "app_version", "segment": "8.3"},
+        {"dimension": "event,app_version", "segment": "order,8.3"},
+    ]
     assert (one.reason, one.severity) == ("shift", "page")
 
 
