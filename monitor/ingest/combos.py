@@ -5,6 +5,7 @@ that) is worked out once and then looked up.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -21,56 +22,96 @@ MOST: Final = 200_000
 """Remembered at most; a source with more distinct events starts afresh at a flush."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What metrics make of an event.
+
+    Attributes:
+        chosen: one byte a selector: whether it holds.
+        lacking: one byte a needed name: whether the event lacks it.
+        calendars: indices of the calendars of the metrics that count it.
+    """
+
+    chosen: bytes
+    lacking: bytes
+    calendars: tuple[int, ...]
+
+
 class Combos:
-    """Numbers combinations of (values of the shape's dimensions, selectors that hold).
+    """Numbers combinations of (values of the shape's dimensions, what metrics make of the event).
 
     Attributes:
         labels: by number, the values of the shape's dimensions.
-        chosen: by number, one byte a selector: whether it holds.
+        choices: by number.
     """
 
     def __init__(self, shape: Shape) -> None:
         self.labels: list[Values] = []
-        self.chosen: list[bytes] = []
+        self.choices: list[Choice] = []
         self._shape = shape
-        self._numbers: dict[tuple[Values, bytes], int] = {}
-        self._chosen: dict[tuple[Values, int], bytes] = {}
+        self._numbers: dict[tuple[Values, Choice], int] = {}
+        self._selected: dict[tuple[Values, int], Choice] = {}
 
-    def select(self, picked: Values, bits: int, values: Numbers) -> bytes:
-        """One byte a selector: whether it holds.
+    def select(self, picked: Values, bits: int, values: Numbers) -> Choice:
+        """What metrics make of an event.
 
         Args:
             picked: values of the shape's picked names among the dimensions.
-            bits: which of the shape's fields are present, and what `probe` says.
+            bits: as `Shape.bits` says.
             values: of the event.
         """
-        chosen = self._chosen.get((picked, bits))
-        if chosen is None:
-            found: dict[str, Found] = {**values}
-            given = zip(self._shape.picked, picked, strict=True)
-            found.update({name: value for name, value in given if value is not None})
-            chosen = bytes(_takes(one, found, values) for one in self._shape.selectors)
-            self._chosen[picked, bits] = chosen
-        return chosen
+        choice = self._selected.get((picked, bits))
+        if choice is None:
+            choice = self._selected[picked, bits] = _choice(self._shape, picked, bits, values)
+        return choice
 
-    def number(self, label: Values, chosen: bytes) -> int:
+    def number(self, label: Values, choice: Choice) -> int:
         """The number of a combination, a new one if it is new."""
-        number = self._numbers.get((label, chosen))
+        number = self._numbers.get((label, choice))
         if number is None:
-            number = self._numbers[label, chosen] = len(self.labels)
+            number = self._numbers[label, choice] = len(self.labels)
             self.labels.append(label)
-            self.chosen.append(chosen)
+            self.choices.append(choice)
         return number
 
     def matrix(self) -> NDArray[np.bool_]:
         """By number and selector, whether it holds."""
-        flat = np.frombuffer(b"".join(self.chosen), np.bool_)
-        return flat.reshape(len(self.chosen), len(self._shape.selectors))
+        flat = np.frombuffer(b"".join(one.chosen for one in self.choices), np.bool_)
+        return flat.reshape(len(self.choices), len(self._shape.selectors))
+
+    def lacks(self) -> NDArray[np.bool_]:
+        """By number and needed name, whether the event lacks it."""
+        flat = np.frombuffer(b"".join(one.lacking for one in self.choices), np.bool_)
+        return flat.reshape(len(self.choices), len(self._shape.needed))
 
     @property
     def is_full(self) -> bool:
         """Whether more is remembered than should be."""
-        return max(len(self._chosen), len(self.labels)) > MOST
+        return max(len(self._selected), len(self.labels)) > MOST
+
+
+def _choice(shape: Shape, picked: Values, bits: int, values: Numbers) -> Choice:
+    found: dict[str, Found] = {**values}
+    given = zip(shape.picked, picked, strict=True)
+    found.update({name: value for name, value in given if value is not None})
+    chosen = bytes(_takes(one, found, values) for one in shape.selectors)
+    absent = {name for name, value in zip(shape.dimensions, picked, strict=False) if value is None}
+    absent.update(name for name in shape.looked_up if found.get(name) is None)
+    absent.update(name for name in shape.fields if values.get(name) is None)
+    units = enumerate(sorted(shape.units), shape.unit_bit)
+    without = {unit for place, unit in units if bits >> place & 1}
+    counted = zip(chosen, shape.selectors, shape.calendars, strict=True)
+    calendars = {
+        number
+        for holds, selector, numbers in counted
+        if holds and selector.unit not in without
+        for number in numbers
+    }
+    return Choice(
+        chosen=chosen,
+        lacking=bytes(name in absent | without for name in shape.needed),
+        calendars=tuple(sorted(calendars)),
+    )
 
 
 def _takes(selector: Selector, found: Mapping[str, Found], values: Numbers) -> bool:
@@ -82,9 +123,11 @@ def _takes(selector: Selector, found: Mapping[str, Found], values: Numbers) -> b
 def probe(shape: Shape, picked: Sequence[object], values: Numbers) -> int:
     """What the conditions on fields that no dimension has say of an event's values, as bits.
 
-    The lowest bits are left for the presence of the shape's fields.
+    Bits as `Shape` places them, also of which looked up fields the values have.
     """
     bits = 0
+    for place, name in enumerate(shape.looked_up, shape.given_bit):
+        bits |= (values.get(name) is not None) << place
     for place, condition in enumerate(shape.conditions, len(shape.fields)):
         field = condition[0]
         if picked[shape.picked.index(field)] is None:
