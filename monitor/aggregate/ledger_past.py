@@ -23,7 +23,9 @@ MOST_KEYS: Final = 2_048
 
 LOST: Final = 100
 READ: Final = 101
-"""Beside the aspects: events lost by a source, and messages read, of no event name."""
+ACTIVE: Final = 102
+"""Beside the aspects, of no event name: events lost by a source, messages read, and base buckets in which
+anything arrived, whether or not a metric uses it (each as often as frames tell of it)."""
 
 Key = tuple[str, int, str]
 """(event, aspect, detail)."""
@@ -71,6 +73,10 @@ class LedgerPast:
         """Take in what a frame says of the measurement."""
         if frame.ledger is not None:
             self._add(frame.ledger)
+        if len(frame.activity):
+            place = np.array([self._place("", ACTIVE, "")])
+            for start in frame.activity.tolist():
+                self._grow(start, place, np.ones(1, np.int64))
         read = frame.stop - frame.start - frame.lost
         if frame.newest_us != NEVER and (read or frame.lost):
             start = frame.newest_us // self._base_us * self._base_us

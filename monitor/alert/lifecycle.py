@@ -12,7 +12,7 @@ import xxhash
 from monitor.alert import measured, silence, text
 from monitor.alert.figures import figures
 from monitor.alert.measured import data_quality
-from monitor.alert.silence import Part
+from monitor.alert.silence import NOTHING_KNOWN, Others, Part
 from monitor.definitions.plan import MetricPlan
 from monitor.model.incident import (
     Incident,
@@ -65,8 +65,7 @@ class Context:
         seen: what was seen of the metric's lines since the incident started.
         account: how much of the shift that accounts for; None where nothing.
         moved: whether that is so much that it is the measurement that moved.
-        going_on: of a silent series, other event names that arrive as usual, from the same place where
-            that is known; None where nothing is known of them.
+        going_on: of a silent series, what else arrives.
         expected: of a silent series, how many units were expected since it fell silent.
         part: of a whole that is not silent, the segment whose silence makes most of the shift.
     """
@@ -76,7 +75,7 @@ class Context:
     seen: Mapping[str, Seen] = field(default_factory=dict)
     account: Account | None = None
     moved: bool = False
-    going_on: tuple[str, ...] | None = None
+    going_on: Others = NOTHING_KNOWN
     expected: float = math.nan
     part: Part | None = None
 

@@ -15,19 +15,39 @@ OTHERS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Others:
+    """What arrives while a series is silent.
+
+    Attributes:
+        names: other event names that come as usual, most frequent first.
+        known: whether there are other names that are counted by name: those that a metric uses.
+        same_place: whether the names are those from the app version of the silent segment.
+        heard: whether anything at all has arrived lately; None where not known.
+    """
+
+    names: tuple[str, ...] = ()
+    known: bool = False
+    same_place: bool = False
+    heard: bool | None = None
+
+
+NOTHING_KNOWN = Others()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
     """A segment of a whole that fell silent.
 
     Attributes:
         dimension, segment: which.
         expected: how many units were expected since it fell silent.
-        going_on: other event names that arrive from it as usual; None where that is not known.
+        going_on: what else arrives.
     """
 
     dimension: str
     segment: str
     expected: float
-    going_on: tuple[str, ...] | None
+    going_on: Others
 
 
 def because_of(plan: MetricPlan, part: Part) -> str:
@@ -45,7 +65,7 @@ def headline(
     started_us: int,
     *,
     expected: float,
-    going_on: tuple[str, ...] | None,
+    going_on: Others,
     seen: str = "",
 ) -> str:
     """What stopped, where, since when, how much was expected; and what that may mean.
@@ -55,7 +75,7 @@ def headline(
         incident: of its series.
         started_us: since when it is silent.
         expected: units expected since then; NaN where unknown.
-        going_on: other event names that arrive as usual; None where that is not known.
+        going_on: what else arrives.
         seen: what was seen of its lines that accounts for it.
     """
     place = _place(plan, incident.dimension, incident.segment)
@@ -70,22 +90,24 @@ def headline(
     return f"{plan.name}: {what}: {_readings(place, going_on)}{told}."
 
 
-def _readings(place: str, going_on: tuple[str, ...] | None) -> str:
+def _readings(place: str, others: Others) -> str:
+    if others.heard is False and not others.names:
+        return "either everything stopped or events do not reach the monitor: nothing else arrives"
     either = "either it stopped or its tracking did"
-    if going_on is None:
-        return either
-    if going_on:
-        names = ", ".join(going_on[:OTHERS])
-        return f"{either}; {names} {'goes' if len(going_on) == 1 else 'go'} on as usual"
-    if place:
+    if others.names:
+        names = ", ".join(others.names[:OTHERS])
+        return f"{either}; {names} {'goes' if len(others.names) == 1 else 'go'} on as usual"
+    if place and others.same_place:
         return f"{either}; nothing else{place} goes on as usual either"
-    return "either everything stopped or events do not reach the monitor: nothing else arrives as usual"
+    if others.known:
+        return f"{either}; no other event that a metric uses goes on as usual either"
+    return f"{either}; other events go on" if others.heard else either
 
 
 def _events(plan: MetricPlan, dimension: str, segment: str) -> str:
     """The event that a series rests on: of a quotient that of its denominator, of units their start."""
     if plan.name == VOLUME:
-        return _values(dimension, segment).get(EVENT, "event of any name")
+        return _values(dimension, segment).get(EVENT, "event that a metric uses")
     uses = uses_of(plan)
     if not uses:
         return "data"

@@ -9,7 +9,7 @@ import numpy as np
 from monitor.aggregate.panel import Panel
 from monitor.aggregate.series import ALL
 from monitor.alert.lifecycle import Context, Identity, Judged
-from monitor.alert.silence import Part
+from monitor.alert.silence import Others, Part
 from monitor.core.measurement import Measurement
 from monitor.definitions.needs import line_fields
 from monitor.definitions.plan import MetricPlan
@@ -22,6 +22,8 @@ from monitor.stats.exact import round_one
 
 MOST = 0.5
 """From this part of a whole's fall on, a silent segment stands in its first sentence."""
+SILENT_EXPECTED = 20.0
+"""A total is silent where it is 0 since its shift began, and more units than these were expected."""
 _UNITS = ("count", "uniques")
 
 
@@ -80,7 +82,7 @@ class Contexts:
             seen=seen,
             account=found,
             moved=is_moved(found),
-            going_on=self._going_on(row, since_us, judged.known_us) if row in quiet else None,
+            going_on=self._going_on(row, since_us, judged.known_us) if row in quiet else Others(),
             expected=self._expected(row, judged, since_us),
             part=self._silent_part(row, quiet, judged),
         )
@@ -101,7 +103,7 @@ class Contexts:
         seen = self._measurement.seen(identity.plan, since_us, judged.known_us)
         return account(identity.plan, _dimensions(identity), identity.segment, shift, seen)
 
-    def _going_on(self, row: int, since_us: int, until_us: int) -> tuple[str, ...] | None:
+    def _going_on(self, row: int, since_us: int, until_us: int) -> Others:
         identity = self.identity(row)
         values = dict(zip(_dimensions(identity), parse_segment(identity.segment), strict=False))
         own = set(line_fields(identity.plan))
@@ -152,6 +154,9 @@ def _is_silent(judged: Judged) -> Bools:
     """Rows that fell silent: totals that are 0, and others without any units."""
     decision = judged.decision
     silent: Bools = (decision.reason == Reason.SILENT) | (decision.state == State.NO_DATA)
+    buckets = (judged.end_us - decision.start_us) / judged.width_us
+    nothing = judged.traits.total & (decision.sum_x == 0) & (decision.direction < 0)
+    silent |= nothing & (judged.expectation.units * buckets > SILENT_EXPECTED)
     return silent if decision.silent is None else silent | decision.silent
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from monitor.aggregate.ledger_past import LedgerPast
+from monitor.aggregate.ledger_past import ACTIVE, LedgerPast
 from monitor.aggregate.line_shares import (
     INCOMPLETE,
     LATE,
@@ -16,14 +16,16 @@ from monitor.aggregate.line_shares import (
     Shares,
     Subject,
 )
+from monitor.alert.silence import Others
 from monitor.definitions.needs import line_fields
 from monitor.definitions.plan import MetricPlan
 from monitor.model.ledger import Aspect
 from monitor.model.quality import BucketQuality, Seen, Share
-from monitor.model.time import HOUR
+from monitor.model.time import HOUR, MINUTE
 
 _DIGITS: Final = 4
 _AS_USUAL: Final = 0.5
+_LATELY_US: Final = 15 * MINUTE
 WHOLE: Final = ""
 """Of a metric's lines, those of all its event names together."""
 _UNKNOWN: Final = BucketQuality()
@@ -86,8 +88,8 @@ class Measurement:
 
     def going_on(
         self, own: Set[str], since_us: int, until_us: int, *, version: str | None = None
-    ) -> tuple[str, ...] | None:
-        """Event names other than those that may have stopped which arrive as usual, most frequent first.
+    ) -> Others:
+        """What goes on beside event names that may have stopped.
 
         As usual is at least half of what came in the hour before, by time.
 
@@ -96,25 +98,29 @@ class Measurement:
             since_us: since when.
             until_us: until when.
             version: only events of this app version, where the ledgers tell versions apart.
-
-        Returns:
-            Names; None where nothing is known of other names.
         """
         versions = [key for key in self.past.keys(Aspect.VERSION) if key[0] not in own]
-        keys = [key for key in self.past.keys(Aspect.EVENTS) if key[0] not in own]
-        if version is not None and versions:
-            keys = [key for key in versions if key[2] == version]
+        known = [key for key in self.past.keys(Aspect.EVENTS) if key[0] not in own]
+        same_place = version is not None and bool(versions)
+        keys = [key for key in versions if key[2] == version] if same_place else known
         now = self.past.between(since_us, until_us)
         before = self.past.between(since_us - HOUR, since_us)
-        if now is None or before is None or not self.past.keys(Aspect.EVENTS):
-            return None
+        if now is None or before is None:
+            return Others()
         part = _AS_USUAL * (until_us - since_us) / HOUR
         found = []
         for event, aspect, detail in keys:
             place = self.past.column(event, aspect, detail)
             if place is not None and now[place] > 0 and now[place] >= part * before[place]:
                 found.append((-int(now[place]), event))
-        return tuple(event for _, event in sorted(found))
+        active = self.past.column("", ACTIVE)
+        last = self.past.between(max(since_us, until_us - _LATELY_US), until_us)
+        return Others(
+            names=tuple(event for _, event in sorted(found)),
+            known=bool(known),
+            same_place=same_place,
+            heard=None if active is None or last is None else bool(last[active]),
+        )
 
     def _reader(self, metric: MetricPlan) -> tuple[list[tuple[str, str]], LineShares]:
         known = self._of_metric.get(metric.name)
