@@ -75,6 +75,7 @@ class LineShares:
         self._version = -1
         self._parts = np.empty((0, 0))
         self._all = np.empty((0, 0))
+        self._bad = np.empty(0)
         self._usual: tuple[int, int, Floats, Floats] | None = None
 
     def over(self, since_us: int, until_us: int) -> Shares | None:
@@ -83,9 +84,20 @@ class LineShares:
         counts = self._past.between(since_us, until_us) if self._past.version else None
         if counts is None or not counts.any():
             return None
+        if not (counts @ self._bad):
+            return self._clean(counts)
         value, n = self._shares(counts)
         usual, spread = self._usual_before(since_us // HOUR)
         return Shares(value=value, usual=usual, beyond=beyond(value, n, usual, spread))
+
+    def _clean(self, counts: Ints) -> Shares:
+        """The shares where not one line was affected, which is the rule."""
+        part = (self._parts @ counts).reshape(len(_PARTS), -1)
+        lines, accepted = part[_LINES], part[_LINES] + part[_LATE]
+        n = np.stack([part[_IDENTIFIED], accepted, lines, accepted, accepted], axis=-1)
+        nothing = np.zeros(n.shape)
+        value = np.where(n > 0, 0.0, np.nan)
+        return Shares(value=value, usual=nothing, beyond=nothing > 0)
 
     def _usual_before(self, hour: int) -> tuple[Floats, Floats]:
         """Usual shares and their spread, as of an hour: kept until the next one.
@@ -145,6 +157,8 @@ class LineShares:
         for marks, keys in zip(self._all, common, strict=True):
             for key in keys:
                 self._mark(marks, *key)
+        affected = (_REPEATED, _MISSING, _LATE, _MALFORMED)
+        self._bad = parts[affected, :].sum(axis=(0, 1)) + self._all[1] + self._all[2]
 
     def _mark(self, row: Floats, event: str, aspect: int, detail: str) -> None:
         place = self._past.column(event, aspect, detail)

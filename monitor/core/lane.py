@@ -18,7 +18,7 @@ from monitor.core.contexts import Contexts
 from monitor.core.effects import ClosedBucket, Effect, Group, RestatedBucket
 from monitor.core.lane_key import LaneKey
 from monitor.core.measured import MeasuredTickets
-from monitor.core.measurement import Measurement
+from monitor.core.measurement import Measurement, Qualities
 from monitor.definitions.plan import MetricPlan, Plan
 from monitor.guard import Guard, band_edges
 from monitor.model.segment import format_segment
@@ -229,8 +229,12 @@ class Lane:
             learning_seconds=np.where(
                 expectation.ready, np.nan, np.ceil(expectation.learning_us / SECOND)
             ),
-            quality=self.measurement.of_bucket(seen.start_us, seen.end_us),
+            quality=self._quality(seen),
         )
+
+    def _quality(self, seen: Observation) -> Qualities:
+        """What was seen of the measurement in a bucket."""
+        return self.measurement.of_bucket(seen.start_us, seen.end_us)
 
     def _restated(self, change: Restatement) -> RestatedBucket:
         table = self.panel.series.table

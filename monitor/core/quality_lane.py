@@ -15,6 +15,7 @@ from monitor.aggregate.series import ALL
 from monitor.core.effects import ClosedBucket, Effect, RestatedBucket
 from monitor.core.lane import Lane
 from monitor.core.lane_key import LaneKey
+from monitor.core.measurement import Qualities
 from monitor.definitions.plan import MetricPlan, Plan
 from monitor.definitions.quality import VOLUME, needed_fields
 from monitor.model.frame import Frame
@@ -73,6 +74,9 @@ class QualityLane(Lane):
     def _load(self, state: dict[str, Any]) -> None:
         super()._load(state)
         self.silent = [(dimension, segment) for dimension, segment in state["silent"]]
+
+    def _quality(self, seen: Observation) -> Qualities:  # noqa: ARG002 - as every lane's
+        return {}
 
     def _as_judged(self, seen: Observation) -> Observation:
         """Volume is judged for silence only: an empty bucket of it says nothing else."""
