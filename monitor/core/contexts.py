@@ -67,7 +67,7 @@ class Contexts:
         decision, parent = judged.decision, judged.traits.parent
         since_us = int(decision.start_us[row])
         family = np.flatnonzero((parent == row) | (np.arange(len(parent)) == row))
-        quiet = family[_is_silent(judged)[family]]
+        quiet = family[(_is_silent(judged) | self._is_silent_elsewhere(row))[family]]
         blamed = blamed_segments(row, decision, judged.expectation, judged.traits)
         metric = self.identity(row).plan
         found = self.account(row, judged, _shift(row, judged), since_us)
@@ -108,7 +108,7 @@ class Contexts:
         values = dict(zip(_dimensions(identity), parse_segment(identity.segment), strict=False))
         own = set(line_fields(identity.plan))
         if is_quality(identity.plan.name):
-            own = {values[EVENT]} if EVENT in values else set()
+            own = {values[EVENT]} if EVENT in values else self._measurement.events()
         return self._measurement.going_on(own, since_us, until_us, version=values.get(APP_VERSION))
 
     def _expected(self, row: int, judged: Judged, since_us: int) -> float:
@@ -123,6 +123,29 @@ class Contexts:
         if self.silences is None or is_quality(metric.name):
             return []
         return self.silences.of(line_fields(metric).keys())
+
+    def _is_silent_elsewhere(self, row: int) -> Bools:
+        """Rows of the app versions from which the one event of a metric no longer comes.
+
+        The volume of an event is judged by its own patience, which finds a small segment sooner.
+        """
+        table, names = self._panel.series.table, self._panel.series.segments
+        out = np.zeros(len(names), dtype=np.bool_)
+        plan = self.identity(row).plan
+        by_version = [
+            g for g, dimensions in enumerate(plan.groupings) if dimensions == (APP_VERSION,)
+        ]
+        if not by_version or len(line_fields(plan)) != 1:
+            return out
+        versions = {
+            format_segment(parse_segment(one["segment"])[1:])
+            for one in self._silent_elsewhere(plan)
+            if one["dimension"] == f"{EVENT},{APP_VERSION}"
+        }
+        mine = (table["metric"] == table["metric"][row]) & (table["group"] == by_version[0])
+        for at in np.flatnonzero(mine).tolist():
+            out[at] = names[at] in versions
+        return out
 
     def _silent_part(self, row: int, quiet: Ints, judged: Judged) -> Part | None:
         """The silent segment that most of a whole's shift comes from; None where there is none."""

@@ -86,6 +86,10 @@ class Measurement:
                 )
         return seen
 
+    def events(self) -> set[str]:
+        """Every event name that was ever counted."""
+        return {event for event, _, _ in self.past.keys(Aspect.EVENTS)}
+
     def going_on(
         self, own: Set[str], since_us: int, until_us: int, *, version: str | None = None
     ) -> Others:
