@@ -152,19 +152,25 @@ class Contexts:
         decision, table = judged.decision, self._panel.series.table
         if row in quiet or table["parent"][row] >= 0 or decision.direction[row] > 0:
             return None
-        expected = np.where(quiet == row, 0.0, decision.sum_expected[quiet])
-        if not expected.size or not judged.traits.total[row]:
+        if not quiet.size or not judged.traits.total[row]:
             return None
-        silent = int(quiet[int(np.argmax(expected))])
-        short = decision.sum_expected[row] - decision.sum_x[row]
-        since_us = int(decision.start_us[silent])
-        if not decision.sum_expected[silent] - decision.sum_x[silent] >= MOST * short:
+        missing = (decision.sum_expected - decision.sum_x)[quiet]
+        few = ~(judged.expectation.units >= judged.traits.min_units)[quiet]
+        since_us = int(decision.start_us[row])
+        buckets = max(1.0, (judged.end_us - since_us) / judged.width_us)
+        # what is too small to be judged has no sums
+        missing = np.where(few, judged.expectation.level[quiet] * buckets, missing)
+        most = int(np.argmax(missing))
+        silent = int(quiet[most])
+        if not missing[most] >= MOST * (decision.sum_expected[row] - decision.sum_x[row]):
             return None
+        since_us = since_us if few[most] else int(decision.start_us[silent])
+        units = float(judged.expectation.units[silent]) * buckets
         place = self._place(silent)
         return Part(
             dimension=place["dimension"],
             segment=place["segment"],
-            expected=self._expected(silent, judged, since_us),
+            expected=round(units) if few[most] else self._expected(silent, judged, since_us),
             going_on=self._going_on(silent, since_us, judged.known_us),
         )
 
