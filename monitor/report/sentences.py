@@ -33,7 +33,10 @@ REASONS = {
     Reason.MEASUREMENT_RETURNED: (
         "the measurement no longer accounts for the shift; what is left of it is judged anew"
     ),
-    Reason.MEASUREMENT_MOVED: "the measurement itself moved: tracking, not necessarily the product",
+    Reason.MEASUREMENT_MOVED: (
+        "the measurement itself moved and accounts for half of the shift or more, so that it is a ticket "
+        "and no page"
+    ),
 }
 """Why an incident began or ended, as the end of a sentence."""
 
