@@ -52,7 +52,7 @@ _COUNTS: Final = (
 _VALUES_A_CELL: Final = 4
 _UNITS_A_CELL: Final = 2
 _DEAD_BYTES_A_CELL: Final = 256
-_LINES_A_CELL: Final = 16
+_LINES_A_CELL: Final = 32
 """What else waits for a flush, in cells: so many of it cost the memory of one."""
 
 
