@@ -167,7 +167,7 @@ class Ingest:
         return (
             sum(len(cells) + cells.held // _VALUES_A_CELL for cells in self._cells.values())
             + len(self._units) // _UNITS_A_CELL
-            + len(self._tally.cell) // _LINES_A_CELL
+            + self._tally.held // _LINES_A_CELL
             + self._dead_bytes // _DEAD_BYTES_A_CELL
         )
 
