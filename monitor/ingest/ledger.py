@@ -1,7 +1,6 @@
 """The lines of a flush to its `Ledger`: what was seen of the measurement itself."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -19,6 +18,7 @@ Bools = NDArray[np.bool_]
 
 VERSION_DIMENSION: Final = "app_version"
 """By the values of which events are counted, so that an emitter that fell silent can be told."""
+_NO_DETAIL: Final = np.zeros(1, np.int64)
 
 
 def worst_lateness(tallied: Tallied, names: Sequence[EventCells], slots: Slots) -> Ints:
@@ -38,7 +38,7 @@ def worst_lateness(tallied: Tallied, names: Sequence[EventCells], slots: Slots) 
         if found is None:
             owner, combo, slot = key
             standing = slots.standings[slot] or ()
-            calendars = names[owner].combos.choices[combo].calendars
+            calendars = names[owner].combos.calendars(combo)
             found = max((standing[number] for number in calendars), default=Lateness.ON_TIME)
             known[key] = found
         worst[cell] = found
@@ -62,23 +62,27 @@ def ledger_of(
         worst: by cell, as `worst_lateness` has it.
         repeated: by line, whether its id was seen before.
     """
-    page = _Page(tallied, slots)
+    page = _Page(tallied, [name.shape.event for name in names], slots)
     cells = tallied.slot.size
     timely = worst == Lateness.ON_TIME
     page.count(Aspect.LINES, tallied.lines * timely)
     page.count(Aspect.EVENTS, tallied.events * timely)
-    identified = np.bincount(tallied.cell[tallied.ident != NOBODY], minlength=cells)
-    page.count(Aspect.IDENTIFIED, identified * timely)
-    page.count(Aspect.REPEATED, np.bincount(tallied.cell[repeated], minlength=cells) * timely)
-    page.count(Aspect.LATE, tallied.lines * ~timely)
-    page.count(Aspect.TOO_LATE, tallied.lines * (worst == Lateness.TOO_LATE))
+    unidentified = np.bincount(tallied.cell[tallied.ident == NOBODY], minlength=cells)
+    page.count(Aspect.IDENTIFIED, (tallied.lines - unidentified) * timely)
+    if repeated.any():
+        again = np.bincount(tallied.cell[repeated], minlength=cells)
+        page.count(Aspect.REPEATED, again * timely)
+    if not timely.all():
+        page.count(Aspect.LATE, tallied.lines * ~timely)
+        page.count(Aspect.TOO_LATE, tallied.lines * (worst == Lateness.TOO_LATE))
     for number, name in enumerate(names):
         own = np.flatnonzero(timely & (tallied.owner == number))
         if own.size:
             _count_fields(page, name, own, tallied)
-    page.count_delays()
-    page.count_dead([name.shape.event for name in names])
-    return page.ledger([name.shape.event for name in names])
+    if tallied.delayed.size:
+        _count_delays(page, tallied)
+    page.count_dead(tallied)
+    return page.ledger()
 
 
 def _count_fields(page: "_Page", name: EventCells, own: Ints, tallied: Tallied) -> None:
@@ -91,39 +95,54 @@ def _count_fields(page: "_Page", name: EventCells, own: Ints, tallied: Tallied) 
         tallied: the cells.
     """
     combo, lines = tallied.combo[own], tallied.lines[own]
-    lacks = name.combos.lacks()[combo]
+    lacks = name.combos.lacks()
     if lacks.any():
-        page.count(Aspect.INCOMPLETE, lines * lacks.any(axis=1), own)
-        for place, field in enumerate(name.shape.needed):
-            page.count(Aspect.MISSING, lines * lacks[:, place], own, field)
+        incomplete = np.flatnonzero(lacks.any(axis=1))
+        page.count(Aspect.INCOMPLETE, lines * np.isin(combo, incomplete), own)
+        for place in np.flatnonzero(lacks.any(axis=0)).tolist():
+            detail = page.details([name.shape.needed[place]])
+            page.count(Aspect.MISSING, lines * lacks[combo, place], own, detail)
     if VERSION_DIMENSION in name.shape.dimensions:
         place = name.shape.dimensions.index(VERSION_DIMENSION)
-        used, number = np.unique(combo, return_inverse=True)
-        versions = [name.combos.labels[one][place] for one in used.tolist()]
-        given = np.array([version is not None for version in versions])[number]
-        details = page.details([version or "" for version in versions])[number]
-        page.add(Aspect.VERSION, own[given], details[given], tallied.events[own[given]])
+        labels = [label[place] for label in name.combos.labels]
+        # those without one come last
+        versions = sorted({label for label in labels if label is not None})
+        numbers: dict[str | None, int] = {text: number for number, text in enumerate(versions)}
+        number = np.array([numbers.get(label, len(versions)) for label in labels])[combo]
+        given = number < len(versions)
+        page.count(
+            Aspect.VERSION,
+            tallied.events[own[given]],
+            own[given],
+            page.details(versions),
+            number[given],
+        )
 
 
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """Rows of a ledger, in no order; details and event names by number of the page."""
-
-    bucket: Ints
-    event: Ints
-    aspect: Ints
-    detail: Ints
-    count: Ints
+def _count_delays(page: "_Page", tallied: Tallied) -> None:
+    """Of the lines whose arrival was looked at, how long after the event they came."""
+    used, number = np.unique(bins(tallied.delay_us / SECOND), return_inverse=True)
+    details = page.details([str(one) for one in used.tolist()])
+    one = np.ones(number.size, np.int64)
+    page.count(Aspect.DELAY, one, tallied.delayed, details, number)
 
 
 class _Page:
-    """Collects the rows of one ledger."""
+    """Collects the rows of one ledger.
 
-    def __init__(self, tallied: Tallied, slots: Slots) -> None:
-        self._tallied = tallied
-        self._home = np.array(slots.homes, np.int64)[tallied.slot]
+    Args:
+        tallied: the cells.
+        events: their names, by number; sorted.
+        slots: in which they stand.
+    """
+
+    def __init__(self, tallied: Tallied, events: Sequence[str], slots: Slots) -> None:
+        homes = np.array(slots.homes, np.int64)
+        self._homes, home = np.unique(homes, return_inverse=True)
+        self._events = events
+        self._place = home[tallied.slot] * len(events) + tallied.owner
         self._details: dict[str, int] = {"": 0}
-        self._rows: list[_Rows] = []
+        self._rows: list[tuple[Ints, Ints, Ints, Ints, Ints]] = []
 
     def details(self, texts: Sequence[str]) -> Ints:
         """Their numbers."""
@@ -131,91 +150,71 @@ class _Page:
         return np.array([known.setdefault(text, len(known)) for text in texts], np.int64)
 
     def count(
-        self, aspect: Aspect, counts: Ints, cells: Ints | None = None, detail: str = ""
+        self,
+        aspect: Aspect,
+        counts: Ints,
+        cells: Ints | None = None,
+        details: Ints = _NO_DETAIL,
+        which: Ints | int = 0,
     ) -> None:
         """Count by cell.
 
         Args:
             aspect: what.
-            counts: by cell.
-            cells: which; all of them without.
-            detail: of the aspect.
+            counts: what is counted.
+            cells: of which cell each is; without, there is one for every cell.
+            details: numbers of the details that there are.
+            which: of each, index of its detail among them.
         """
-        some = np.flatnonzero(counts)
-        own = some if cells is None else cells[some]
-        if own.size:
-            number = self.details([detail]).repeat(own.size)
-            self.add(aspect, own, number, counts[some])
+        place = self._place if cells is None else self._place[cells]
+        total = np.bincount(place * details.size + which, counts).astype(np.int64)
+        row = np.flatnonzero(total)
+        rest, detail = np.divmod(row, details.size)
+        home, event = np.divmod(rest, len(self._events))
+        self._add(self._homes[home], event, aspect, details[detail], total[row])
 
-    def add(self, aspect: Aspect, cells: Ints, details: Ints, counts: Ints) -> None:
-        """Count by cell and detail."""
-        self._add(self._home[cells], self._tallied.owner[cells], aspect, details, counts)
-
-    def count_delays(self) -> None:
-        """Count the lines whose arrival was looked at."""
-        seconds = self._tallied.delay_us / SECOND
-        used, number = np.unique(bins(seconds), return_inverse=True)
-        details = self.details([str(one) for one in used.tolist()])
-        one = np.ones(seconds.size, np.int64)
-        self.add(Aspect.DELAY, self._tallied.delayed, details[number], one)
-
-    def count_dead(self, events: Sequence[str]) -> None:
+    def count_dead(self, tallied: Tallied) -> None:
         """Count the dead letters; those without a known name come after all event names."""
-        found = sorted(self._tallied.dead.items())
-        places = {event: number for number, event in enumerate(events)}
-        self._add(
-            np.array([home for (home, _, _), _ in found], np.int64),
-            np.array([places.get(event, len(events)) for (_, event, _), _ in found], np.int64),
-            Aspect.MALFORMED,
-            self.details([reason.value for (_, _, reason), _ in found]),
-            np.array([count for _, count in found], np.int64),
-        )
+        places = {event: number for number, event in enumerate(self._events)}
+        for (home, event, reason), count in tallied.dead.items():
+            self._add(
+                np.array([home]),
+                np.array([places.get(event, len(self._events))]),
+                Aspect.MALFORMED,
+                self.details([reason.value]),
+                np.array([count]),
+            )
 
     def _add(self, home: Ints, event: Ints, aspect: Aspect, details: Ints, counts: Ints) -> None:
-        known = home != NEVER
-        self._rows.append(
-            _Rows(
-                home[known],
-                event[known],
-                np.full(int(known.sum()), aspect, np.int64),
-                details[known],
-                counts[known],
-            )
-        )
+        self._rows.append((home, event, np.full(home.size, aspect), details, counts))
 
-    def ledger(self, events: Sequence[str]) -> Ledger | None:
-        """The rows, added up and sorted; None where there are none."""
-        names, name_of = _in_order([*events, ""])
-        texts, text_of = _in_order(list(self._details))
-        bucket = np.concatenate([rows.bucket for rows in self._rows])
-        event = name_of[np.concatenate([rows.event for rows in self._rows])]
-        aspect = np.concatenate([rows.aspect for rows in self._rows])
-        detail = text_of[np.concatenate([rows.detail for rows in self._rows])]
-        count = np.concatenate([rows.count for rows in self._rows])
-        if not bucket.size:
+    def ledger(self) -> Ledger | None:
+        """The rows, sorted; None where there are none."""
+        columns = [np.concatenate(column) for column in zip(*self._rows, strict=True)]
+        known = columns[0] != NEVER
+        if not known.any():
             return None
+        bucket, event, aspect, detail, count = (column[known] for column in columns)
+        names, event = _in_order([*self._events, ""], event)
+        texts, detail = _in_order(list(self._details), np.append(detail, 0))
+        detail = detail[:-1]
         order = np.lexsort((detail, aspect, event, bucket))
-        keys = [column[order] for column in (bucket, event, aspect, detail)]
-        first = np.flatnonzero(
-            np.concatenate([[True], np.any([k[1:] != k[:-1] for k in keys], axis=0)])
-        )
-        bucket, event, aspect, detail = (column[first] for column in keys)
-        used_names, event = np.unique(event, return_inverse=True)
-        used_texts, detail = np.unique(np.append(detail, 0), return_inverse=True)
         return Ledger(
-            bucket=bucket,
-            event=event.astype(np.int32),
-            aspect=aspect.astype(np.int16),
-            detail=detail[:-1].astype(np.int32),
-            count=np.add.reduceat(count[order], first),
-            events=[names[one] for one in used_names.tolist()],
-            details=[texts[one] for one in used_texts.tolist()],
+            bucket=bucket[order],
+            event=event[order].astype(np.int32),
+            aspect=aspect[order].astype(np.int16),
+            detail=detail[order].astype(np.int32),
+            count=count[order],
+            events=names,
+            details=texts,
         )
 
 
-def _in_order(texts: Sequence[str]) -> tuple[list[str], Ints]:
-    """The texts sorted, and by each one's number its place."""
-    order = sorted(range(len(texts)), key=texts.__getitem__)
-    place = np.empty(len(texts), np.int64)
-    place[order] = np.arange(len(texts))
-    return [texts[one] for one in order], place
+def _in_order(texts: Sequence[str], number: Ints) -> tuple[list[str], Ints]:
+    """The texts that are used, sorted, and the numbers of the texts as indices of those."""
+    used, place = np.unique(number, return_inverse=True)
+    own = [texts[one] for one in used.tolist()]
+    order = sorted(range(len(own)), key=own.__getitem__)
+    rank = np.empty(len(own), np.int64)
+    rank[order] = np.arange(len(own))
+    return [own[one] for one in order], rank[place]

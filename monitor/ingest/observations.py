@@ -3,7 +3,7 @@
 from array import array
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Final, Protocol
 
@@ -14,7 +14,6 @@ from monitor.ingest.envelope import Wire
 from monitor.ingest.shape import Shape
 from monitor.ingest.units import Unit, Units
 from monitor.model.event import Event
-from monitor.model.time import from_datetime
 from monitor.stats.histogram import bins
 
 Ints = NDArray[np.int64]
@@ -37,6 +36,8 @@ class Add(Protocol):
 
 
 _NONE: Final = np.empty(0, np.int64)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 ACTOR: Final = "actor"
 """The unit that is no dimension."""
@@ -172,7 +173,7 @@ class Observations:
                     add_cell(cell)
                     add_number(known.setdefault(one, len(known)))
                     if add_time is not None:
-                        add_time(when if isinstance(when, int) else from_datetime(when))
+                        add_time(when if isinstance(when, int) else (when - _EPOCH) // _MICROSECOND)
             return cell
 
         return observe
@@ -192,7 +193,7 @@ class Observations:
             add_cell(cell)
             add_number(known.setdefault(found, len(known)))
             if add_time is not None:
-                add_time(when if isinstance(when, int) else from_datetime(when))
+                add_time(when if isinstance(when, int) else (when - _EPOCH) // _MICROSECOND)
             return cell
 
         return observe

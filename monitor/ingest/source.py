@@ -52,7 +52,7 @@ _COUNTS: Final = (
 _VALUES_A_CELL: Final = 4
 _UNITS_A_CELL: Final = 2
 _DEAD_BYTES_A_CELL: Final = 256
-_LINES_A_CELL: Final = 16
+_LINES_A_CELL: Final = 32
 """What else waits for a flush, in cells: so many of it cost the memory of one."""
 
 
@@ -167,7 +167,7 @@ class Ingest:
         return (
             sum(len(cells) + cells.held // _VALUES_A_CELL for cells in self._cells.values())
             + len(self._units) // _UNITS_A_CELL
-            + len(self._tally.cell) // _LINES_A_CELL
+            + self._tally.held // _LINES_A_CELL
             + self._dead_bytes // _DEAD_BYTES_A_CELL
         )
 

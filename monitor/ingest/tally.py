@@ -15,6 +15,9 @@ Ints = NDArray[np.int64]
 NOBODY: Final = hash(None)
 """In place of the hash of an id that a line lacks."""
 
+_PAIR_IN_LINES: Final = 8
+"""A pair of numbers takes the memory of so many lines."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tallied:
@@ -60,6 +63,11 @@ class Tally:
         self._slot: list[int] = []
         self._combo: list[int] = []
         self._owner: list[int] = []
+
+    @property
+    def held(self) -> int:
+        """What waits for a flush beside the cells, in lines."""
+        return len(self.cell) + _PAIR_IN_LINES * (len(self.more) + len(self.delays))
 
     def new_cell(self, owner: int, slot: int, combo: int) -> int:
         """Add a cell; returns its number, which follows on the last one."""
