@@ -50,6 +50,7 @@ class Lane:
 
     Attributes:
         key: as given.
+        shows_running: whether cohorts are shown before they can be judged; decisions are the same.
         panel: series and buckets.
         changes: incidents that ended because `state` does not fit the definitions any more.
     """
@@ -72,6 +73,7 @@ class Lane:
         self.contexts = Contexts(self.panel, self.measurement)
         self.tickets = MeasuredTickets()
         self.changes: list[Change] = []
+        self.shows_running = True
         self._groups: dict[tuple[int, int], tuple[Group, ...]] = {}
         if state is not None:
             self._load(state)

@@ -147,6 +147,7 @@ DISTINCT = st.lists(
 """Ids of CloudEvents are unique by source, so that equal ones are no repeats in a mixture."""
 
 
+@pytest.mark.slow
 @given(DISTINCT)
 def test_mixtures_of_the_same_events_give_the_same_frames(
     events: list[tuple[Made, Callable[[Made], bytes]]],
@@ -202,6 +203,7 @@ def spoilt(draw: st.DrawFn) -> bytes:
     return json.dumps(message).encode()
 
 
+@pytest.mark.slow
 @given(st.lists(spoilt() | st.binary(min_size=1, max_size=20), max_size=10), st.booleans())
 def test_every_message_is_accepted_dead_or_blank(payloads: list[bytes], mapped: bool) -> None:
     ingest = ingest_of(PLAN, MAPPING if mapped else None)
