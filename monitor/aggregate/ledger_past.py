@@ -20,6 +20,8 @@ MOST_FINE: Final = 8_640
 HOURS: Final = 36 * 24
 MOST_KEYS: Final = 2_048
 """Of (event, aspect, detail), in the order in which they come; more are not kept."""
+MOST_VERSIONS: Final = 1_024
+"""Of them those of app versions, which come and go: the others must find room."""
 
 LOST: Final = 100
 READ: Final = 101
@@ -99,7 +101,8 @@ class LedgerPast:
         key = (event, aspect, detail)
         place = self._keys.get(key)
         if place is None:
-            if len(self._keys) >= MOST_KEYS:
+            versions = aspect == Aspect.VERSION and len(self.keys(aspect)) >= MOST_VERSIONS
+            if versions or len(self._keys) >= MOST_KEYS:
                 return -1
             place = self._keys[key] = len(self._keys)
             self._names.setdefault(aspect, []).append(key)
@@ -111,7 +114,7 @@ class LedgerPast:
         """Add counts to a bucket; to the first one that is not final where it is."""
         if start_us < self._floor_us:
             return
-        start_us = max(start_us, self._fine.settled_us)
+        start_us = max(start_us // self._base_us * self._base_us, self._fine.settled_us)
         counts = self._open.get(start_us)
         if counts is None or len(counts) < self.size:
             grown = np.zeros(self.size, np.int64)

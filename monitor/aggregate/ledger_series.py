@@ -30,6 +30,7 @@ _Series = tuple[int, str]
 """(index of a grouping, segment)."""
 _Parts = Iterator[tuple[tuple[str, ...], tuple[str, ...], tuple[float, float]]]
 """(dimensions, their values, what a line adds to the measures)."""
+_MOST_TARGETS = 20_000
 _WHOLE = "all"
 _UNNAMED = "unknown"
 _GOOD = (1.0, 1.0)
@@ -79,6 +80,8 @@ class LedgerSeries:
         key = (event, aspect, detail, source)
         known = self._targets.get(key)
         if known is None:
+            if len(self._targets) >= _MOST_TARGETS:
+                self._targets.clear()
             known = self._targets[key] = [
                 [
                     (

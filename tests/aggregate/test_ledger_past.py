@@ -131,9 +131,11 @@ def test_the_state_under_another_bucket_width_is_forgotten() -> None:
     assert other.version == 0
 
 
-def test_keys_are_bounded() -> None:
+def test_keys_are_bounded_and_versions_leave_room_for_others() -> None:
     past = LedgerPast(MINUTE)
     past.take(frame_of([(T0, "order", Aspect.VERSION, str(i), 1) for i in range(5_000)]))
+    assert past.version == 1_024
+    past.take(frame_of([(T0, str(i), Aspect.LINES, "", 1) for i in range(5_000)]))
     past.settle(T0 + MINUTE)
     found = past.between(T0, T0 + MINUTE)
     assert found is not None
