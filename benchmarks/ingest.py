@@ -153,6 +153,36 @@ def plan(more: Mapping[str, Measure] | None = None) -> Plan:
     )
 
 
+def all_kinds() -> Plan:
+    """20 metrics of every kind: counts, sums, means, ratios, uniques, quantiles, derived, cohorts."""
+    counted = {name: Measure(name="count", event=name) for name in ("request", "view", "cart")}
+    kept = {"viewers", "buyers", "slowness", "order_median"}
+    of_sums = [
+        one for one in plan().metrics if one.name not in ("errors", "orders", "revenue", "carts")
+    ]
+    derived = (
+        metric("value_a_viewer", *_sum_of("order"), SKETCHES["viewers"]),
+        metric("carts_a_view", counted["cart"], counted["view"]),
+    )
+    more = (
+        metric("revenue", *_sum_of("order")),
+        metric("load", *_sum_of("request")),
+        metric("request_volume", counted["request"]),
+        *(metric(name, SKETCHES[name]) for name in sorted(kept)),
+        *derived,
+        *(cohort(kind, names) for kind, names in COHORTS.items()),
+    )
+    found = sorted((*of_sums, *more), key=lambda one: one.name)
+    return replace(plan(), metrics=tuple(found))
+
+
+def _sum_of(event: str) -> tuple[Measure, Measure]:
+    return (
+        Measure(name="sum", event=event, value="amount"),
+        Measure(name="count", event=event, needs="amount"),
+    )
+
+
 def lines(events: int, density: float) -> list[bytes]:
     rng = random.Random(7)
     names = ["request", "signup", "view", "view", "cart", "order"]

@@ -1,13 +1,15 @@
 """Events a second on a real broker, frames committed, beside a bare drain of the same topic.
 
-    python benchmarks/kafka.py [--events 400000] [--rounds 3] [--without-faust]
+    python benchmarks/kafka.py [--events 400000] [--rounds 3] [--densities 100 1000 10000]
+        [--without-faust]
 
 Starts its own broker (see tests/system/servers.py for where its jars come from). For every density,
 events per second of event time, a topic of two partitions is filled, and then in turns: drained by a
 consumer that only calls `getmany`, and worked off by the ingest worker of `monitor run` with its
-transactions. Each round starts afresh; the best of each is compared. The drain runs as any program
-would, and once more in ingest's small batches, which spare cache and garbage collector. Then a Faust agent that only
-counts reads one of the topics, and the core works off the frames that ingest has left.
+transactions, for 12 metrics of sums and for 20 of all kinds, three of which follow units. Each round
+starts afresh; the best of each is compared. The drain runs as any program would, and once more in
+ingest's small batches, which spare cache and garbage collector. Then a Faust agent that only counts
+reads one of the topics, and the core works off the frames that ingest has left for the sums.
 """
 
 import argparse
@@ -28,8 +30,9 @@ from aiokafka.admin import NewTopic
 from aiokafka.structs import TopicPartition
 from prometheus_client import CollectorRegistry
 
-from benchmarks.ingest import START_US, lines, plan
+from benchmarks.ingest import START_US, all_kinds, lines, plan
 from monitor import telemetry
+from monitor.definitions.plan import Plan
 from monitor.ingest.source import Ingest
 from monitor.kafka.broker import Broker, on_loop_error
 from monitor.kafka.ingest_worker import BATCH, IngestWorker, relax_collector
@@ -47,8 +50,10 @@ DENSITIES = (100, 1_000, 10_000)
 PARTITIONS = 2
 BATCH_BYTES = 256 * 1024
 FAUST_EVENTS = 60_000
+FAUST_DENSITY = 1_000
 DEADLINE_SECONDS = 300
 PLAN = plan()
+ALL_KINDS = all_kinds()
 DEFAULT_COLLECTOR = gc.get_threshold()
 
 
@@ -89,10 +94,10 @@ async def drain(broker: Broker, topic: str, events: int, batch: int | None) -> f
         return perf_counter() - began
 
 
-async def ingest(broker: Broker, topic: str, events: int, prefix: str) -> float:
+async def ingest(broker: Broker, topic: str, events: int, prefix: str, of: Plan) -> float:
     """Seconds from the assignment until every event is in a committed frame."""
     registry = CollectorRegistry()
-    topics = Topics(prefix=prefix, shards=PLAN.shards)
+    topics = Topics(prefix=prefix, shards=of.shards)
     await topics.ensure(broker)
     opened: list[float] = []
     made: list[Ingest] = []
@@ -100,7 +105,7 @@ async def ingest(broker: Broker, topic: str, events: int, prefix: str) -> float:
     def make(number: int, sources: int, position: int, state: Any) -> Ingest:
         opened.append(perf_counter())
         one = Ingest(
-            PLAN,
+            of,
             None,
             source=number,
             sources=sources,
@@ -227,19 +232,23 @@ async def compare(broker: Broker, density: int, events: int, rounds: int) -> flo
     bare: list[float] = []
     small: list[float] = []
     ours: list[float] = []
+    kinds: list[float] = []
     for number in range(rounds):
         gc.unfreeze()
         gc.set_threshold(*DEFAULT_COLLECTOR)
         bare.append(await drain(broker, topic, events, None))
         small.append(await drain(broker, topic, events, BATCH))
         relax_collector()
-        ours.append(await ingest(broker, topic, events, f"bench-{density}-{number}"))
+        ours.append(await ingest(broker, topic, events, f"bench-{density}-{number}", PLAN))
+        kinds.append(await ingest(broker, topic, events, f"kinds-{density}-{number}", ALL_KINDS))
     best_bare, best = events / min(bare), events / min(ours)
-    best_small = events / min(small)
+    best_small, best_kinds = events / min(small), events / min(kinds)
     print(
         f"density {density:>6}/s: {best:>9,.0f} events/s of {size:.0f} bytes with frames committed; "
         f"bare getmany {best_bare:>9,.0f}/s, ratio {best / best_bare:.2f} "
-        f"(in batches of {BATCH} {best_small:>9,.0f}/s, ratio {best / best_small:.2f})",
+        f"(in batches of {BATCH} {best_small:>9,.0f}/s, ratio {best / best_small:.2f}); "
+        f"{len(ALL_KINDS.metrics)} metrics of all kinds {best_kinds:>9,.0f}/s, "
+        f"ratio {best_kinds / best_bare:.2f} ({best_kinds / best_small:.2f})",
         flush=True,
     )
     return best
@@ -252,13 +261,13 @@ async def measure(arguments: argparse.Namespace) -> None:
         print(f"{arguments.events:,} events; {len(PLAN.metrics)} metrics over 3 dimensions")
         best = {
             density: await compare(broker, density, arguments.events, arguments.rounds)
-            for density in DENSITIES
+            for density in arguments.densities
         }
-        if not arguments.without_faust:
-            counted = await asyncio.to_thread(faust, broker, "events-1000")
+        if not arguments.without_faust and FAUST_DENSITY in best:
+            counted = await asyncio.to_thread(faust, broker, f"events-{FAUST_DENSITY}")
             print(f"Faust agent that only counts: {counted:,.0f} events/s; ", end="")
-            print(f"ingest is {best[1_000] / counted:.1f} times as fast", flush=True)
-        deltas, frames, seconds = await core(broker, f"bench-{DENSITIES[0]}-0")
+            print(f"ingest is {best[FAUST_DENSITY] / counted:.1f} times as fast", flush=True)
+        deltas, frames, seconds = await core(broker, f"bench-{arguments.densities[0]}-0")
         print(
             f"core: {deltas:,} deltas in {frames} frames, buckets judged and committed, "
             f"in {seconds:.2f} s: {deltas / seconds:,.0f} deltas/s"
@@ -272,6 +281,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--events", type=int, default=400_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--densities", type=int, nargs="+", default=DENSITIES)
     parser.add_argument("--without-faust", action="store_true")
     asyncio.run(measure(parser.parse_args()))
 

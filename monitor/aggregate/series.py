@@ -117,8 +117,8 @@ class Series:
         table["log_threshold"][row] = plan.log_threshold[group]
         table["min_relative_shift"][row] = plan.min_relative_shift
         table["min_units"][row] = plan.min_units
-        table["up"][row] = plan.direction != "down"
-        table["down"][row] = plan.direction != "up"
+        table["up"][row] = plan.direction in ("both", "up")
+        table["down"][row] = plan.direction in ("both", "down")
         table["page_no_data"][row] = plan.no_data == "alert"
         table["accept_after_us"][row] = plan.accept_after_us
         table["timezone"][row] = self.timezones.index(plan.season_timezone)

@@ -1,26 +1,30 @@
 """The life of incidents: pending, firing, resolved; one at most a series."""
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 import numpy as np
 import xxhash
 
-from monitor.alert import text
+from monitor.alert import measured, silence, text
 from monitor.alert.figures import figures
+from monitor.alert.measured import data_quality
+from monitor.alert.silence import NOTHING_KNOWN, Others, Part
 from monitor.definitions.plan import MetricPlan
 from monitor.model.incident import (
-    DataQuality,
     Incident,
     IncidentChanged,
     IncidentFaded,
     IncidentState,
 )
+from monitor.model.quality import Account, Seen
 from monitor.model.tick import Decision, Expectation, Reason, Traits
 from monitor.model.time import to_rfc3339
 
+TICKET = "ticket"
 Change = IncidentChanged | IncidentFaded
 
 
@@ -58,10 +62,22 @@ class Context:
     Attributes:
         segments: of a whole, its segments, most blamed first.
         silent: the series of the metric that fell silent.
+        seen: what was seen of the metric's lines since the incident started.
+        account: how much of the shift that accounts for; None where nothing.
+        moved: whether that is so much that it is the measurement that moved.
+        going_on: of a silent series, what else arrives.
+        expected: of a silent series, how many units were expected since it fell silent.
+        part: of a whole that is not silent, the segment whose silence makes most of the shift.
     """
 
     segments: Sequence[dict[str, Any]] = ()
     silent: Sequence[dict[str, str]] = ()
+    seen: Mapping[str, Seen] = field(default_factory=dict)
+    account: Account | None = None
+    moved: bool = False
+    going_on: Others = NOTHING_KNOWN
+    expected: float = math.nan
+    part: Part | None = None
 
 
 _NO_CONTEXT = Context()
@@ -75,6 +91,12 @@ class _Open(msgspec.Struct):
     detected_us: int
     updated_us: int
     reason: int
+    account: Account | None = None
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether it fires because the measurement moved."""
+        return self.reason == Reason.MEASUREMENT_MOVED
 
 
 class Incidents:
@@ -178,6 +200,15 @@ class Incidents:
         """Rows that have an incident."""
         return sorted(self._open)
 
+    def measured(self) -> list[int]:
+        """Rows with a firing incident whose measurement moved."""
+        return [row for row, held in sorted(self._open.items()) if held.is_measured]
+
+    def since(self, row: int) -> int | None:
+        """Since when the firing incident of a row is estimated to last; None where there is none."""
+        held = self._open.get(row)
+        return held.started_us if held and held.incident.state == IncidentState.FIRING else None
+
     def dump(self) -> list[list[Any]]:
         """The open incidents as plain values."""
         return [[row, msgspec.to_builtins(held)] for row, held in sorted(self._open.items())]
@@ -197,7 +228,7 @@ def _describe(
         started_us, detected_us = firing.started_us, firing.detected_us
     else:
         direction = "down" if decision.direction[row] < 0 else "up"
-        reason = Reason(int(decision.reason[row]))
+        reason = _reason(row, judged, context)
         started_us, detected_us = int(decision.start_us[row]), judged.known_us
     numbers = figures(
         row,
@@ -210,6 +241,11 @@ def _describe(
     )
     # while an incident ends, evidence for it fades: what it was found by stays with it
     before = 0.0 if firing is None else firing.incident.evidence
+    severity = plan.severity if firing is None else firing.incident.severity
+    account = context.account if reason == Reason.MEASUREMENT_MOVED else None
+    if reason == Reason.MEASUREMENT_MOVED:
+        severity = TICKET
+        account = account or (None if firing is None else firing.account)
     incident = Incident(
         alert_id=_alert_id(identity, direction, judged),
         metric=plan.name,
@@ -227,14 +263,14 @@ def _describe(
         evidence=max(numbers.evidence, before),
         threshold=numbers.threshold,
         reason=reason.label,
-        severity=plan.severity,
+        severity=severity,
         owner=plan.owner,
         segments=list(context.segments),
-        data_quality=DataQuality(silent=list(context.silent)),
+        data_quality=data_quality(context.seen, context.silent),
         summary="",
         runbook_url=plan.runbook_url,
         updated_at=to_rfc3339(judged.known_us),
-        labels=_labels(identity, reason, direction),
+        labels=_labels(identity, reason, direction, severity),
     )
     held = _Open(
         incident=incident,
@@ -242,12 +278,48 @@ def _describe(
         detected_us=detected_us,
         updated_us=judged.known_us,
         reason=int(reason),
+        account=account,
     )
     held.incident = msgspec.structs.replace(
         incident,
-        summary=text.summary(plan, incident, started_us=started_us, detected_us=detected_us),
+        summary=text.summary(
+            plan,
+            incident,
+            headline=_headline(plan, held, context),
+            detected_us=detected_us,
+            account=account,
+        ),
     )
     return held
+
+
+def _reason(row: int, judged: Judged, context: Context) -> Reason:
+    """Why an incident begins."""
+    decision = judged.decision
+    reason = Reason(int(decision.reason[row]))
+    if reason != Reason.SHIFT or not decision.open[row]:
+        return reason
+    if judged.traits.total[row] and decision.sum_x[row] == 0:
+        return Reason.SILENT
+    return Reason.MEASUREMENT_MOVED if context.moved else reason
+
+
+def _headline(plan: MetricPlan, held: _Open, context: Context) -> str:
+    """The first sentence of an incident."""
+    incident = held.incident
+    if held.reason in (Reason.SILENT, Reason.NO_DATA):
+        return silence.headline(
+            plan,
+            incident,
+            held.started_us,
+            expected=context.expected,
+            going_on=context.going_on,
+            seen=measured.listed(context.account.causes) if context.account else "",
+        )
+    if held.account is not None:
+        return measured.headline(plan, incident, held.started_us, held.account)
+    why = "" if context.part is None else silence.because_of(plan, context.part)
+    return text.headline(plan, incident, held.started_us, why)
 
 
 def _alert_id(identity: Identity, direction: str, judged: Judged) -> str:
@@ -257,14 +329,20 @@ def _alert_id(identity: Identity, direction: str, judged: Judged) -> str:
     return xxhash.xxh3_64_hexdigest(name.encode())
 
 
-def _labels(identity: Identity, reason: Reason, direction: str) -> dict[str, str]:
-    silent = reason in (Reason.SILENT, Reason.NO_DATA)
+_ALERTNAMES = {
+    Reason.SILENT: "MetricSilent",
+    Reason.NO_DATA: "MetricSilent",
+    Reason.MEASUREMENT_MOVED: "MeasurementMoved",
+}
+
+
+def _labels(identity: Identity, reason: Reason, direction: str, severity: str) -> dict[str, str]:
     return {
-        "alertname": "MetricSilent" if silent else "MetricShift",
+        "alertname": _ALERTNAMES.get(reason, "MetricShift"),
         "metric": identity.plan.name,
         "dimension": identity.dimension,
         "segment": identity.segment,
         "direction": direction,
-        "severity": identity.plan.severity,
+        "severity": severity,
         "owner": identity.plan.owner or "",
     }

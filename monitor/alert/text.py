@@ -6,7 +6,9 @@ The first sentence must be enough at three in the morning. Nothing is called a c
 import math
 
 from monitor.definitions.plan import MetricPlan
+from monitor.definitions.quality import is_quality
 from monitor.model.incident import Incident
+from monitor.model.quality import Account
 from monitor.model.tick import Reason
 from monitor.model.time import DAY, HOUR, MINUTE, SECOND, to_rfc3339
 
@@ -93,50 +95,67 @@ def place(dimension: str, segment: str) -> str:
     return "" if dimension == "all" else f" ({dimension}={segment})"
 
 
-def summary(plan: MetricPlan, incident: Incident, *, started_us: int, detected_us: int) -> str:
+def summary(
+    plan: MetricPlan,
+    incident: Incident,
+    *,
+    headline: str,
+    detected_us: int,
+    account: Account | None = None,
+) -> str:
     """The whole alert: what moved; the evidence; where; owner and runbook."""
     sentences = [
-        headline(plan, incident, started_us),
-        evidence_sentence(incident, detected_us),
+        headline,
+        evidence_sentence(incident, detected_us, account),
         where_sentence(plan, incident),
         contact_sentence(plan),
     ]
     return " ".join(sentence for sentence in sentences if sentence)
 
 
-def headline(plan: MetricPlan, incident: Incident, started_us: int) -> str:
-    """The first sentence: what moved, by how much against what was expected, since when."""
+def headline(plan: MetricPlan, incident: Incident, started_us: int, why: str = "") -> str:
+    """The first sentence: what moved, by how much against what was expected, since when.
+
+    Args:
+        plan: the metric.
+        incident: of its series.
+        started_us: since when.
+        why: what is said of it before the figures.
+    """
     what = plan.name + place(incident.dimension, incident.segment)
+    if is_quality(plan.name):
+        what = f"{what}, the {plan.description},"
     since = f"since {moment(started_us)}"
     unit = "" if plan.unit_name in (None, "share") else f" {plan.unit_name}"
     expected = number(incident.expected) + unit
-    if incident.reason == Reason.NO_DATA.label:
-        return f"{what} has had no data {since}; {expected} was expected."
-    if incident.reason == Reason.SILENT.label:
-        return (
-            f"{what} is silent {since}, {expected} a bucket expected: what it counts has stopped "
-            "or its tracking has; other events go on."
-        )
     if incident.relative_shift is None or incident.interval is None:
         return f"{what} has moved {since}."
     verb = "fell" if incident.relative_shift < 0 else "rose"
     low, high = (percent(edge) for edge in incident.interval)
     return (
-        f"{what} {verb} by {percent(abs(incident.relative_shift))[1:]} {since}: "
+        f"{what} {verb} by {percent(abs(incident.relative_shift))[1:]} {since}{why}: "
         f"{number(incident.value)}{unit} against {expected} expected "
         f"(95 % interval {low} to {high}, n = {number(incident.n)})."
     )
 
 
-def evidence_sentence(incident: Incident, detected_us: int) -> str:
+def evidence_sentence(incident: Incident, detected_us: int, account: Account | None = None) -> str:
     """How sure it is, against what the alert budget asks for."""
     evidence, threshold = incident.evidence, incident.threshold
     confidence = "high" if evidence >= threshold + _HIGH_CONFIDENCE else "medium"
     if evidence < threshold:
         confidence = "low"
+    needs = f"a {incident.severity} needs {odds(threshold)}"
+    if account is not None:
+        part = percent(min(account.explained, 1.0))[1:]
+        most = "up to " if account.bound else ""
+        needs = (
+            f"{odds(threshold)} is needed; a ticket and no page, as the measurement accounts for "
+            f"{most}{part} of the shift"
+        )
     return (
         f"Evidence: {odds(evidence)} against noise, {confidence} confidence "
-        f"(a {incident.severity} needs {odds(threshold)}); found at {moment(detected_us)}."
+        f"({needs}); found at {moment(detected_us)}."
     )
 
 
@@ -167,6 +186,9 @@ def resolved_sentence(incident: Incident, reason: Reason, *, lasted_us: int, end
         Reason.RECOVERED: "is back at what is expected",
         Reason.DATA_RETURNED: "has data again",
         Reason.NEW_NORMAL: "has stayed shifted for so long that this is now its normal level",
+        Reason.MEASUREMENT_RETURNED: (
+            "is still shifted, but its measurement no longer accounts for that: the shift is judged anew"
+        ),
         Reason.DEFINITION_CHANGED: "was redefined or removed: its incident is closed, not over",
         Reason.HISTORY_ENDED: "was still shifted where the history ended: what follows is judged anew",
         Reason.SERIES_RETIRED: "was not seen for a week: its series is retired",

@@ -60,7 +60,7 @@ def span(parameters: Mapping[str, str]) -> tuple[int | None, int | None]:
 
 def metric(plan: Plan, name: str) -> MetricPlan:
     """The metric of that name; raises 404 with the nearest name there is."""
-    for found in plan.metrics:
+    for found in plan.known:
         if found.name == name:
             return found
     known = [m.name for m in plan.metrics]

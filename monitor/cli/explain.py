@@ -92,7 +92,7 @@ def _of_alert(
     *,
     at_us: int | None = None,
 ) -> Explanation:
-    metric = next((m for m in plan.metrics if m.name == alert["metric"]), None)
+    metric = next((m for m in plan.known if m.name == alert["metric"]), None)
     since, until = span_of(alert, metric)
     past = history.series(
         alert["metric"], alert["dimension"], alert["segment"], since_us=since, until_us=until

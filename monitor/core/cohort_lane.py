@@ -12,6 +12,7 @@ import numpy as np
 
 from monitor.aggregate.cohort_panel import CohortPanel
 from monitor.aggregate.horizon import Horizon
+from monitor.aggregate.ledger_past import LedgerPast
 from monitor.aggregate.panel import Panel, Tick
 from monitor.core.effects import ClosedBucket, Effect, RestatedBucket, RunningBucket
 from monitor.core.lane import Lane
@@ -113,8 +114,12 @@ class CohortLane(Lane):
 
 
 def open_lane(
-    key: LaneKey, metrics: list[MetricPlan], plan: Plan, state: dict[str, Any] | None
+    key: LaneKey,
+    metrics: list[MetricPlan],
+    plan: Plan,
+    past: LedgerPast,
+    state: dict[str, Any] | None,
 ) -> Lane:
     """The lane of a key."""
     kind = Lane if key.horizon is None else CohortLane
-    return kind(key, metrics, plan, state)
+    return kind(key, metrics, plan, past, state)

@@ -1,11 +1,13 @@
 """What the core decides, for the journal to keep: closed buckets, restatements, incidents."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from monitor.model.incident import IncidentChanged, IncidentFaded
+from monitor.model.quality import BucketQuality
 from monitor.model.tick import Floats, Ints, State
 
 
@@ -41,6 +43,7 @@ class ClosedBucket:
         log_threshold: natural log of A by row (evidence ratio = evidence * ln 10 / log_threshold).
         measures: the sums themselves. float64[rows, k]
         learning_seconds: how long the series still learns before it is judged; NaN where it does not.
+        quality: by metric, what was seen of the measurement.
     """
 
     start_us: int
@@ -57,6 +60,7 @@ class ClosedBucket:
     log_threshold: Floats
     measures: Floats
     learning_seconds: Floats
+    quality: Mapping[str, BucketQuality] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

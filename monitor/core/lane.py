@@ -9,19 +9,31 @@ from typing import Any
 import numpy as np
 
 from monitor.aggregate.late import Restatement
+from monitor.aggregate.ledger_past import LedgerPast
 from monitor.aggregate.panel import Panel, Tick
 from monitor.aggregate.series import ALL
-from monitor.alert.lifecycle import Change, Context, Identity, Incidents, Judged
+from monitor.alert.lifecycle import Change, Incidents, Judged
 from monitor.baseline import Baseline
+from monitor.core.contexts import Contexts
 from monitor.core.effects import ClosedBucket, Effect, Group, RestatedBucket
 from monitor.core.lane_key import LaneKey
+from monitor.core.measured import MeasuredTickets
+from monitor.core.measurement import Measurement, Qualities
 from monitor.definitions.plan import MetricPlan, Plan
-from monitor.diagnose import blamed_segments
 from monitor.guard import Guard, band_edges
 from monitor.model.segment import format_segment
-from monitor.model.tick import Bools, Decision, Expectation, Ints, Reason, State, Traits
+from monitor.model.tick import (
+    Bools,
+    Decision,
+    Expectation,
+    Ints,
+    Observation,
+    Reason,
+    State,
+    Traits,
+)
 from monitor.model.time import FOREVER, HOUR, SECOND
-from monitor.stats.exact import round_one, round_significant
+from monitor.stats.exact import round_significant
 
 LN10 = float(np.log(10))
 LAYOUTS_KEPT = 2
@@ -33,6 +45,7 @@ class Lane:
 
     Args:
         key: what its metrics have in common.
+        past: what was seen of the measurement.
         state: what `dump` gave, perhaps under other definitions.
 
     Attributes:
@@ -47,6 +60,7 @@ class Lane:
         key: LaneKey,
         metrics: list[MetricPlan],
         plan: Plan,
+        past: LedgerPast,
         state: dict[str, Any] | None = None,
     ) -> None:
         self.key = key
@@ -55,6 +69,9 @@ class Lane:
         self.baseline = Baseline(bucket_us=width, timezones=self.panel.series.timezones)
         self.guard = Guard(bucket_us=width)
         self.incidents = Incidents()
+        self.measurement = Measurement(past, metrics)
+        self.contexts = Contexts(self.panel, self.measurement)
+        self.tickets = MeasuredTickets()
         self.changes: list[Change] = []
         self.shows_running = True
         self._groups: dict[tuple[int, int], tuple[Group, ...]] = {}
@@ -92,7 +109,7 @@ class Lane:
             return [self._closed_bucket(tick, expectation, None)]
         if expectation.tail is not None:  # some rows are quantiles, judged by ranks
             seen = replace(seen, above=self.panel.above(tick, band_edges(expectation, traits)))
-        decision = self.guard.step(seen, expectation, traits)
+        decision = self.guard.step(self._as_judged(seen), expectation, traits)
         judged = Judged(
             end_us=seen.end_us,
             width_us=self.panel.calendar.width_us,
@@ -102,6 +119,8 @@ class Lane:
             decision=decision,
         )
         changes = self._update_incidents(judged)
+        measured = self.incidents.measured()
+        changes += self._end_unaccounted(measured, judged)
         hold, incident_start = _held(decision, traits)
         self.baseline.learn(
             seen,
@@ -112,7 +131,12 @@ class Lane:
             accepted=decision.closed & (decision.reason == Reason.NEW_NORMAL),
         )
         bucket = self._closed_bucket(tick, expectation, decision)
+        _mark_measured(bucket, measured)
         return [bucket, *changes, *self._retire(seen.start_us, seen.end_us, known_us)]
+
+    def _as_judged(self, seen: Observation) -> Observation:
+        """What the guard is given of a bucket."""
+        return seen
 
     def restate(self) -> list[Effect]:
         """Apply the late events so far to closed buckets."""
@@ -141,34 +165,23 @@ class Lane:
         rows = self.incidents.rows_of_interest(judged.decision)
         if not rows:
             return []
-        identities = {row: self._identity(row) for row in rows}
-        contexts = {row: self._context(row, judged) for row in rows if judged.decision.open[row]}
+        look = self.contexts
+        identities = {row: look.identity(row) for row in rows}
+        known = set(self.incidents.rows())
+        contexts = {
+            row: look.context(row, judged) if judged.decision.open[row] else look.seen(row, judged)
+            for row in rows
+            if judged.decision.open[row] or row not in known
+        }
         return self.incidents.update(judged, identities, contexts)
 
-    def _identity(self, row: int) -> Identity:
-        table = self.panel.series.table
-        metric = self.panel.metrics[int(table["metric"][row])]
-        dimensions = metric.groupings[int(table["group"][row])]
-        return Identity(
-            plan=metric,
-            dimension=format_segment(dimensions) if dimensions else ALL,
-            segment=self.panel.series.segments[row],
-        )
-
-    def _context(self, row: int, judged: Judged) -> Context:
-        decision, parent = judged.decision, judged.traits.parent
-        family = np.flatnonzero((parent == row) | (np.arange(len(parent)) == row))
-        quiet = (decision.reason[family] == Reason.SILENT) | (
-            decision.state[family] == State.NO_DATA
-        )
-        silent = [self._place(r) for r in family[quiet].tolist()]
-        blamed = blamed_segments(row, decision, judged.expectation, judged.traits)
-        segments = [{**self._place(r), **_rounded(figures)} for r, figures in blamed]
-        return Context(segments=segments, silent=silent)
-
-    def _place(self, row: int) -> dict[str, str]:
-        identity = self._identity(row)
-        return {"dimension": identity.dimension, "segment": identity.segment}
+    def _end_unaccounted(self, measured: list[int], judged: Judged) -> list[Change]:
+        """End the tickets of a measurement that no longer accounts for what is left of the shift."""
+        rows = self.tickets.unaccounted(measured, judged, self.contexts)
+        if not rows:
+            return []
+        self.guard.end(np.array(rows), judged.traits)
+        return self.incidents.drop(rows, judged.known_us, Reason.MEASUREMENT_RETURNED)
 
     def _retire(self, start_us: int, end_us: int, known_us: int) -> list[Change]:
         if start_us // HOUR == end_us // HOUR:
@@ -218,7 +231,12 @@ class Lane:
             learning_seconds=np.where(
                 expectation.ready, np.nan, np.ceil(expectation.learning_us / SECOND)
             ),
+            quality=self._quality(seen),
         )
+
+    def _quality(self, seen: Observation) -> Qualities:
+        """What was seen of the measurement in a bucket."""
+        return self.measurement.of_bucket(seen.start_us, seen.end_us)
 
     def _restated(self, change: Restatement) -> RestatedBucket:
         table = self.panel.series.table
@@ -276,12 +294,14 @@ class Lane:
             "baseline": self.baseline.dump(),
             "guard": self.guard.dump(),
             "incidents": self.incidents.dump(),
+            "tickets": self.tickets.dump(),
         }
 
     def _load(self, state: dict[str, Any]) -> None:
         self.baseline.load(state["baseline"])
         self.guard.load(state["guard"])
         self.incidents.load(state["incidents"])
+        self.tickets.load(state.get("tickets", []))
         self.changes = self.incidents.drop(
             self.panel.gone.tolist(), None, Reason.DEFINITION_CHANGED
         )
@@ -291,8 +311,10 @@ class Lane:
             self.guard.clear(self.panel.gone)
 
 
-def _rounded(figures: dict[str, float | None]) -> dict[str, float | None]:
-    return {name: None if v is None else round_one(v) for name, v in figures.items()}
+def _mark_measured(bucket: ClosedBucket, rows: list[int]) -> None:
+    """Say of alerting rows that it is their measurement that moved."""
+    at = np.array(rows, dtype=np.int64)
+    bucket.state[at[bucket.state[at] == State.ALERTING]] = State.MEASUREMENT_MOVED
 
 
 def _held(decision: Decision, traits: Traits) -> tuple[Bools, Ints]:

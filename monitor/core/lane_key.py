@@ -7,6 +7,8 @@ from monitor.aggregate.horizon import Horizon
 from monitor.aggregate.panel import panel_calendar
 from monitor.definitions.plan import Calendar, MetricPlan
 
+_QUALITY = "quality"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneKey:
@@ -15,10 +17,12 @@ class LaneKey:
     Attributes:
         calendar: its buckets.
         horizon: how long units may take; None where none are followed.
+        quality: whether its metrics are those of the measurement.
     """
 
     calendar: Calendar
     horizon: Horizon | None = None
+    quality: bool = False
 
     @classmethod
     def of(cls, metric: MetricPlan) -> "LaneKey":
@@ -31,16 +35,19 @@ class LaneKey:
 
     def dump(self) -> list[Any]:
         """As plain values."""
-        return [self.calendar.width_us, self.calendar.timezone, *_parts(self.horizon)]
+        parts = [_QUALITY] if self.quality else _parts(self.horizon)
+        return [self.calendar.width_us, self.calendar.timezone, *parts]
 
     @classmethod
     def load(cls, state: list[Any]) -> "LaneKey":
         """The key that `dump` described."""
         width, timezone, *parts = state
         horizon = None
-        if parts:
+        quality = parts == [_QUALITY]
+        if parts and not quality:
             horizon = Horizon(within_us=parts[0], day=parts[1], timezone=parts[2])
-        return cls(calendar=Calendar(width_us=width, timezone=timezone), horizon=horizon)
+        calendar = Calendar(width_us=width, timezone=timezone)
+        return cls(calendar=calendar, horizon=horizon, quality=quality)
 
 
 def _parts(horizon: Horizon | None) -> list[Any]:

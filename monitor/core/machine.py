@@ -3,12 +3,14 @@
 from collections import Counter, defaultdict
 from typing import Any
 
+from monitor.aggregate.ledger_past import LedgerPast
 from monitor.aggregate.sources import Sources
 from monitor.core import snapshot
 from monitor.core.cohort_lane import open_lane
 from monitor.core.effects import Effect
 from monitor.core.lane import Lane
 from monitor.core.lane_key import LaneKey
+from monitor.core.quality_lane import QualityLane, Voice, open_quality_lane, quality_key
 from monitor.definitions.plan import MetricPlan, Plan
 from monitor.model.frame import Deltas, Frame
 
@@ -39,6 +41,8 @@ class Machine:
         self._sources = Sources() if state is None else Sources.load(state["sources"])
         if state is not None:
             self.counters.update(state["counters"])
+        self._voice = Voice(plan, shard)
+        self._past = LedgerPast(plan.base_us, None if state is None else state.get("ledger"))
         self._metrics = {m.name: m for m in plan.metrics if plan.shard_of(m.name) == shard}
         self._lanes = self._open_lanes({} if state is None else snapshot.lanes(state))
         for lane in self._lanes:
@@ -50,7 +54,16 @@ class Machine:
         for metric in self._metrics.values():
             by_key[LaneKey.of(metric)].append(metric)
         order = sorted(by_key, key=LaneKey.order)
-        return [open_lane(key, by_key[key], self.plan, states.get(key)) for key in order]
+        opened = [
+            open_lane(key, by_key[key], self.plan, self._past, states.get(key)) for key in order
+        ]
+        if not self.plan.quality:
+            return opened
+        state = states.get(quality_key(self.plan))
+        quality = open_quality_lane(self.plan, self._past, state)
+        for lane in opened:
+            lane.contexts.silences = quality
+        return [quality, *opened]
 
     @property
     def lanes(self) -> tuple[Lane, ...]:
@@ -70,7 +83,8 @@ class Machine:
     @property
     def folded(self) -> Counter[tuple[str, str]]:
         """Events that went to `other`, by (metric, dimension)."""
-        return sum((lane.panel.folded for lane in self._lanes), Counter[tuple[str, str]]())
+        own = (lane.panel.folded for lane in self._lanes if not isinstance(lane, QualityLane))
+        return sum(own, Counter[tuple[str, str]]())
 
     @property
     def set_aside(self) -> Counter[str]:
@@ -94,10 +108,14 @@ class Machine:
         self.counters["offsets_missing"] += self._sources.gap(frame)
         self.counters["events_lost"] += frame.lost
         self._sources.take(frame)
+        self._past.take(frame)
         for lane in self._lanes:
             lane.panel.note_activity(frame.activity)
         for deltas in frame.deltas:
             self._merge(deltas)
+        for lane in self._lanes:
+            if isinstance(lane, QualityLane):
+                lane.take(frame)
         return self._advance()
 
     def _merge(self, deltas: Deltas) -> None:
@@ -120,18 +138,24 @@ class Machine:
             ]
             if not ends:
                 break
-            _, first = min(ends)
-            effects += self._lanes[first].close(watermark)
+            end, first = min(ends)
+            self._past.settle(end)
+            effects += self._said(first, self._lanes[first].close(watermark))
             moved.add(first)
         for i in sorted(moved):
-            effects += self._lanes[i].restate()
+            effects += self._said(i, self._lanes[i].restate())
         return effects
+
+    def _said(self, lane: int, effects: list[Effect]) -> list[Effect]:
+        """What of a lane's effects is this shard's to say."""
+        return self._voice.of(effects) if isinstance(self._lanes[lane], QualityLane) else effects
 
     def finish(self) -> list[Effect]:
         """The end of a replay: late events that still wait, and the buckets that never ended."""
         effects: list[Effect] = []
-        for lane in self._lanes:
-            effects += lane.finish(self._sources.watermark_us)
+        self._past.settle_all()
+        for i, lane in enumerate(self._lanes):
+            effects += self._said(i, lane.finish(self._sources.watermark_us))
         return effects
 
     def end_history(self) -> list[Effect]:
@@ -140,8 +164,13 @@ class Machine:
         Sources are forgotten, and buckets that have not closed: what comes next has other sources,
         and is counted from the end of the last closed bucket on. Incidents end, without recovery.
         """
-        effects = [effect for lane in self._lanes for effect in lane.end_history()]
+        effects = [
+            effect
+            for i, lane in enumerate(self._lanes)
+            for effect in self._said(i, lane.end_history())
+        ]
         self._sources = Sources()
+        self._past.end_history()
         return effects
 
     def snapshot(self) -> bytes:
@@ -150,6 +179,7 @@ class Machine:
             {
                 "sources": self._sources.dump(),
                 "counters": dict(self.counters),
+                "ledger": self._past.dump(),
                 "lanes": [lane.dump() for lane in self._lanes],
             }
         )
@@ -168,6 +198,10 @@ class Machine:
         """
         state = snapshot.decode(data)
         machine = cls(plan, shard, state=state)
-        effects: list[Effect] = [c for lane in machine._lanes for c in lane.changes]
+        effects: list[Effect] = [
+            change
+            for i, lane in enumerate(machine._lanes)
+            for change in machine._said(i, list(lane.changes))
+        ]
         effects += snapshot.orphans(state, {lane.key for lane in machine._lanes})
         return machine, effects

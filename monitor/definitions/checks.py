@@ -6,6 +6,7 @@ A metric may come from `partial`: whatever was wrong with it is None or its defa
 from collections.abc import Callable, Iterator
 
 from monitor.definitions.mistake import Fault
+from monitor.definitions.quality import PREFIX, is_quality
 from monitor.definitions.schema import Funnel, Metric
 from monitor.model.quantity import format_duration
 from monitor.model.time import DAY, HOUR, MINUTE, SECOND
@@ -102,6 +103,15 @@ def _status(metric: Metric) -> Iterator[Fault]:
         yield Fault(path=("successor",), message=message)
 
 
+def _reserved(metric: Metric) -> Iterator[Fault]:
+    if is_quality(metric.name or ""):
+        message = (
+            f"names that begin with {PREFIX!r} are those of the built-in metrics of the measurement; "
+            "take another name"
+        )
+        yield Fault(path=("name",), message=message)
+
+
 _CHECKS: tuple[Callable[[Metric], Iterator[Fault]], ...] = (
     _bucket,
     _window,
@@ -110,6 +120,7 @@ _CHECKS: tuple[Callable[[Metric], Iterator[Fault]], ...] = (
     _steps,
     _always_one,
     _status,
+    _reserved,
 )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import xxhash
 
 from monitor.definitions import cohorts, formula
-from monitor.definitions.budget import groupings_of, log_thresholds
+from monitor.definitions.budget import TICKET_FACTOR, groupings_of, log_thresholds
 from monitor.definitions.cohorts import OfUnits
 from monitor.definitions.formula import Tree
 from monitor.definitions.load import Configuration
@@ -23,6 +23,7 @@ from monitor.definitions.plan import (
     Reading,
     own_reading,
 )
+from monitor.definitions.quality import Budget, quality_metrics
 from monitor.definitions.schema import (
     Conversion,
     Count,
@@ -56,7 +57,7 @@ def compile_plan(configuration: Configuration, *, shards: int | None = None) -> 
     metrics = configuration.metrics
     named = {metric.name: metric for metric in metrics}
     served = [metric for metric in metrics if _is_served(metric, named)]
-    return Plan(
+    plan = Plan(
         metrics=tuple(_metric(metric, configuration, named) for metric in served),
         allowed_lateness_us=settings.allowed_lateness,
         restatement_window_us=settings.restatement_window,
@@ -67,6 +68,15 @@ def compile_plan(configuration: Configuration, *, shards: int | None = None) -> 
         unserved=tuple(metric.name for metric in metrics if metric not in served),
         hash_key=configuration.hash_key,
     )
+    budget = settings.alert_budget
+    quality = quality_metrics(
+        plan.metrics,
+        budget=Budget(alarms=budget.pages * TICKET_FACTOR, per_us=budget.per),
+        cardinality=plan.cardinality,
+        base_us=plan.base_us,
+        arrival=settings.source.kafka is not None,
+    )
+    return replace(plan, quality=quality)
 
 
 def _is_served(metric: Metric, named: Named) -> bool:

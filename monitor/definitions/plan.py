@@ -172,7 +172,7 @@ class MetricPlan:
         season_timezone: the time zone of the weekly profile.
         law: how the guard judges it.
         severity: `page` or `ticket`.
-        direction: `both`, `up` or `down`: which shifts are judged.
+        direction: `both`, `up` or `down`: which shifts are judged; `none` of one judged for silence only.
         min_relative_shift, min_units, no_data, accept_after_us: as in `detect`.
         log_threshold: natural log of A by grouping index, from the alert budget.
         formula: hash of what is measured; state under another hash does not fit.
@@ -238,6 +238,7 @@ class Plan:
         shards: partitions of the log; 1 without a broker.
         unserved: names of the metrics whose kind is not served yet, sorted.
         hash_key: keys the hashes of units.
+        quality: the built-in metrics of the measurement itself, sorted by name.
     """
 
     metrics: tuple[MetricPlan, ...]
@@ -249,11 +250,17 @@ class Plan:
     shards: int = 1
     unserved: tuple[str, ...] = ()
     hash_key: bytes = BUILT_IN_KEY
+    quality: tuple[MetricPlan, ...] = ()
 
     @cached_property
     def base_us(self) -> int:
         """Width of the buckets of cells and of activity: divides every metric's bucket."""
         return math.gcd(15 * MINUTE, *(m.calendar.width_us for m in self.metrics)) or MINUTE
+
+    @property
+    def known(self) -> tuple[MetricPlan, ...]:
+        """The metrics of the definitions and those of the measurement."""
+        return self.metrics + self.quality
 
     def shard_of(self, metric: str) -> int:
         """The shard that keeps this metric: xxh64 of its name, modulo the shards."""

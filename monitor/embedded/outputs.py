@@ -9,6 +9,7 @@ from typing import IO, Any, Self
 import msgspec
 
 from monitor.core.effects import ClosedBucket, Effect, IncidentChanged, RestatedBucket
+from monitor.definitions.quality import is_quality
 from monitor.embedded.whole_file import PARTIAL
 from monitor.errors import StateError
 from monitor.journal.lines import Judged, bucket_ndjson
@@ -58,7 +59,7 @@ class FileOutputs:
         """Write what the core decided."""
         for effect in effects:
             if isinstance(effect, ClosedBucket | RestatedBucket):
-                if self._buckets != Buckets.NONE:
+                if self._buckets != Buckets.NONE and not _is_of_quality(effect):
                     parents = self._buckets == Buckets.PARENTS
                     lines = bucket_ndjson(effect, parents_only=parents, memory=self._judged)
                     self._files["buckets"].write(lines)
@@ -94,3 +95,8 @@ class FileOutputs:
             file.close()
             (self.folder / f"{name}.ndjson{PARTIAL}").unlink(missing_ok=True)
         (self.folder / f"summary.json{PARTIAL}").unlink(missing_ok=True)
+
+
+def _is_of_quality(effect: ClosedBucket | RestatedBucket) -> bool:
+    """Whether it is of the measurement: programs read the metrics of the definitions."""
+    return bool(effect.groups) and is_quality(effect.groups[0].metric)

@@ -10,6 +10,7 @@ import numpy as np
 
 from monitor.core.effects import ClosedBucket, Effect, Group, IncidentChanged
 from monitor.core.lane_key import LaneKey
+from monitor.core.quality_lane import quality_key
 from monitor.definitions.plan import Plan
 from monitor.model.incident import Incident, IncidentState
 from monitor.model.tick import State
@@ -92,7 +93,8 @@ class Recorder:
 
     def __init__(self, plan: Plan) -> None:
         self._lane_of = {m.name: LaneKey.of(m) for m in plan.metrics}
-        self._units = {m.name: m.unit_name for m in plan.metrics}
+        self._lane_of.update({m.name: quality_key(plan) for m in plan.quality})
+        self._units = {m.name: m.unit_name for m in plan.known}
         self._lanes = {key: _LaneRecord() for key in self._lane_of.values()}
         self._kept: list[_Recording] = []
         self.left_out = 0

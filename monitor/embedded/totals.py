@@ -8,6 +8,7 @@ from typing import Any
 
 from monitor.core.effects import ClosedBucket, Effect, Group, IncidentChanged
 from monitor.definitions.plan import Plan
+from monitor.definitions.quality import is_quality
 from monitor.ingest.source import Flush
 from monitor.model.incident import Incident, IncidentState
 from monitor.model.tick import State
@@ -80,6 +81,8 @@ class Totals:
         for effect in effects:
             if isinstance(effect, ClosedBucket):
                 for group in effect.groups:
+                    if is_quality(group.metric):
+                        continue
                     self.buckets += len(group.rows)
                     self.series.update((group.metric, group.dimension, s) for s in group.segments)
                     if group.dimension == WHOLE:
@@ -101,7 +104,8 @@ class Totals:
         self.alerts[incident.state] += 1
         if incident.state == IncidentState.FIRING:
             self.severities[incident.severity] += 1
-            self.metrics[incident.metric].alerts += 1
+            if incident.metric in self.metrics:
+                self.metrics[incident.metric].alerts += 1
             if len(self.fired) < SHOWN:
                 self.fired.append(incident.summary)
 

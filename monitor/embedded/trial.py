@@ -68,7 +68,7 @@ class Trial:
 
     def __init__(self, plan: Plan, injection: Injection) -> None:
         self.injection = injection
-        self._plan = replace(plan, metrics=(injection.metric,))
+        self._plan = replace(plan, metrics=(injection.metric,), quality=())
         seed = xxhash.xxh64_intdigest(injection.text.encode())
         self._shifter = Shifter(injection, np.random.default_rng(seed))
         self._machine: Machine | None = None

@@ -65,7 +65,7 @@ class BucketCollector(Collector):
         self._max_series = max_series
         self._dimensions = {
             metric.name: {",".join(grouping) or _WHOLE for grouping in metric.groupings}
-            for metric in plan.metrics
+            for metric in plan.known
         }
 
     def describe(self) -> Iterable[Metric]:
@@ -115,7 +115,7 @@ class BucketCollector(Collector):
         family = GaugeMetricFamily(
             "monitor_metric_info", "The definitions; always 1.", labels=(*SERIES, *names)
         )
-        for metric in self._plan.metrics:
+        for metric in self._plan.known:
             values = [getattr(metric, name) or "" for name in names]
             family.add_metric([metric.name, _WHOLE, _WHOLE, *values], 1)
         return family

@@ -106,6 +106,15 @@ class Guard:
             change = self._change(bucket, finding, recovered, accepted & ~recovered)
             return self._decide(bucket, finding, change, silent)
 
+    def end(self, rows: Ints, traits: Traits) -> None:
+        """End the incidents of these rows; their evidence, and that of what is under them, starts anew."""
+        closed = np.zeros(self.size, dtype=np.bool_)
+        closed[rows] = True
+        self._incidents.close(closed)
+        anew = closed | traits.under(closed)
+        self._evidence.forget(anew)
+        self._silence.forget(anew)
+
     def dump(self) -> dict[str, Any]:
         """The state as plain values and arrays."""
         return {name: table.dump() for name, table in self._tables().items()}
@@ -265,6 +274,7 @@ class Guard:
             closed=closed,
             pending=pending,
             open=is_open,
+            silent=silent,
         )
 
 

@@ -17,9 +17,9 @@ from monitor.ingest.combos import Combos, Numbers, probe
 from monitor.ingest.envelope import Wire
 from monitor.ingest.fields import number_text
 from monitor.ingest.folding import Folding
-from monitor.ingest.observations import Add, Observations, Observed, finder
+from monitor.ingest.observations import Add, Observations, Observed, When
 from monitor.ingest.shape import Shape
-from monitor.ingest.slots import Lateness
+from monitor.ingest.tally import Tallied, Tally
 from monitor.ingest.units import Units
 from monitor.model.event import Event
 
@@ -36,7 +36,7 @@ class Block:
     """The cells of one event name at a flush, columnar.
 
     Attributes:
-        slot, combo, count: by cell. int64
+        slot, combo, count: by cell; events. int64
         values: by summed field, the cells (int64) and the numbers, times `count`, of its events.
         units: by unit, which ones came, by number.
         binned: by field of which quantiles are kept, its values.
@@ -53,33 +53,41 @@ class Block:
 class EventCells:
     """The cells of one event name since the last flush.
 
+    Args:
+        number: of the event name.
+        shape: what is kept of it.
+        folding: bounds the values of dimensions.
+        units: numbers the units.
+        tally: numbers the cells of all event names, and counts their lines.
+
     Attributes:
-        add: count an event.
+        add: find the cell of an event, and keep its values and units.
     """
 
-    def __init__(self, shape: Shape, folding: Folding, units: Units) -> None:
+    def __init__(
+        self, number: int, shape: Shape, folding: Folding, units: Units, tally: Tally
+    ) -> None:
         self.shape = shape
+        self._number, self._tally = number, tally
         self.combos = Combos(shape)
         self._folded = 0
         self._folding = folding
-        self._bits = len(shape.fields) + len(shape.conditions)
+        self._bits = shape.bits
         self._maps: dict[int, dict[Picked, int]] = defaultdict(dict)
         self._combos_of_flush: dict[tuple[int, Picked], int] = {}
         self._cells: dict[tuple[int, int], int] = {}
         self._several_a_cell = shape.picked != shape.dimensions
-        self._slot: list[int] = []
-        self._combo: list[int] = []
-        self._count: list[int] = []
+        self._own: list[int] = []
         self._values: dict[str, tuple[list[int], list[float]]] = {
             field: ([], []) for field in sorted(shape.summed)
         }
         self._observations = Observations(shape, units)
-        add = self._adder() if shape.fields or shape.conditions else self._plain_adder()
+        add = self._adder() if shape.bits else self._plain_adder()
         self.add: Add = self._observations.observing(add)
 
     def __len__(self) -> int:
         """How many cells there are."""
-        return len(self._count)
+        return len(self._own)
 
     @property
     def held(self) -> int:
@@ -87,40 +95,29 @@ class EventCells:
         summed = sum(len(numbers) for _, numbers in self._values.values())
         return summed + self._observations.held
 
-    def worst(self, cell: int, event: Wire | Event, standing: tuple[Lateness, ...]) -> Lateness:
-        """How late an event is for the metric for which it is latest.
+    def take(self, tallied: Tallied) -> Block:
+        """The cells, which are then forgotten.
 
         Args:
-            cell: the index of its cell.
-            event: the event.
-            standing: lateness by calendar.
+            tallied: the cells of all event names.
         """
-        chosen = self.combos.chosen[self._combo[cell]]
-        used = zip(chosen, self.shape.selectors, self.shape.calendars, strict=True)
-        calendars = (
-            number
-            for holds, selector, numbers in used
-            if holds and (selector.unit is None or finder(selector.unit)(event) is not None)
-            for number in numbers
-        )
-        return max((standing[number] for number in calendars), default=Lateness.ON_TIME)
-
-    def take(self) -> Block:
-        """The cells, which are then forgotten."""
-        units, binned = self._observations.take()
+        own = np.array(self._own, np.int64)
+        rank = np.empty(tallied.slot.size, np.int64)
+        rank[own] = np.arange(own.size)
+        units, binned = self._observations.take(rank)
         block = Block(
-            slot=np.array(self._slot, np.int64),
-            combo=np.array(self._combo, np.int64),
-            count=np.array(self._count, np.int64),
+            slot=tallied.slot[own],
+            combo=tallied.combo[own],
+            count=tallied.events[own],
             values={
-                field: (np.array(cells, np.int64), np.array(numbers, np.float64))
+                field: (rank[np.array(cells, np.int64)], np.array(numbers, np.float64))
                 for field, (cells, numbers) in self._values.items()
             },
             units=units,
             binned=binned,
         )
-        lists = [self._slot, self._combo, self._count]
-        for column in (*lists, *(part for parts in self._values.values() for part in parts)):
+        self._own.clear()
+        for column in (part for parts in self._values.values() for part in parts):
             column.clear()
         self._maps.clear()
         self._combos_of_flush.clear()
@@ -135,38 +132,34 @@ class EventCells:
     def _plain_adder(self) -> Add:
         """The hot path of names whose values do not matter."""
         every, some = pickers(self.shape.picked)
-        maps, counts, create = self._maps, self._count, self._create
+        maps, create = self._maps, self._create
 
-        def add(slot: int, event: Wire | Event, _time_us: int) -> int:
+        def add(slot: int, event: Wire | Event, _when: When, _bits: int = 0) -> int:
             try:
                 key = every(event.dimensions)
             except ABSENT:
                 key = some(event.dimensions)
             cell = maps[slot].get(key)
-            if cell is None:
-                cell = create(slot, key, 0, _NONE)
-            counts[cell] += event.count
-            return cell
+            return create(slot, key, 0, _NONE) if cell is None else cell
 
         return add
 
     def _adder(self) -> Add:  # noqa: C901 - it is the hot path inside
-        """The hot path of names with values that are summed, or that conditions may look at."""
+        """The hot path of names with units, with values that are summed, or with conditions."""
         shape = self.shape
         every, some = pickers(shape.picked)
-        maps, counts, create = self._maps, self._count, self._create
+        maps, create = self._maps, self._create
         width, conditional = self._bits, bool(shape.conditions)
         fields = [(field, 1 << place) for place, field in enumerate(shape.fields)]
         columns = self._values.items()
         summed = [(field, cells.append, numbers.append) for field, (cells, numbers) in columns]
 
-        def add(slot: int, event: Wire | Event, _time_us: int) -> int:
+        def add(slot: int, event: Wire | Event, _when: When, bits: int = 0) -> int:
             try:
                 key = every(event.dimensions)
             except ABSENT:
                 key = some(event.dimensions)
             given: Numbers = event.values or _NONE
-            bits = 0
             for field, bit in fields:
                 if given.get(field) is not None:
                     bits |= bit
@@ -175,13 +168,11 @@ class EventCells:
             cell = maps[slot << width | bits].get(key)
             if cell is None:
                 cell = create(slot, key, bits, given)
-            count = event.count
-            counts[cell] += count
             for field, add_cell, add_number in summed:
                 number = given.get(field)
                 if number is not None:
                     add_cell(cell)
-                    add_number(number * count)
+                    add_number(number * event.count)
             return cell
 
         return add
@@ -206,11 +197,11 @@ class EventCells:
             value if value is None or isinstance(value, str) else number_text(value)
             for value in picked
         )
-        chosen = self.combos.select(texts, bits, values)
+        choice = self.combos.select(texts, bits, values)
         names = self.shape.dimensions
         label = texts[: len(names)]
         folded = self._folding.fold(names, label)
-        return self.combos.number(folded, chosen), folded != label
+        return self.combos.number(folded, choice), folded != label
 
     def _cell_of(self, slot: int, combo: int) -> int:
         cell = self._cells.get((slot, combo))
@@ -219,10 +210,9 @@ class EventCells:
         return cell
 
     def _new_cell(self, slot: int, combo: int) -> int:
-        self._slot.append(slot)
-        self._combo.append(combo)
-        self._count.append(0)
-        return len(self._count) - 1
+        cell = self._tally.new_cell(self._number, slot, combo)
+        self._own.append(cell)
+        return cell
 
 
 ABSENT: Final = (KeyError, TypeError)

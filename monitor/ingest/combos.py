@@ -5,6 +5,7 @@ that) is worked out once and then looked up.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -21,56 +22,130 @@ MOST: Final = 200_000
 """Remembered at most; a source with more distinct events starts afresh at a flush."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What metrics make of an event.
+
+    Attributes:
+        chosen: one byte a selector: whether it holds.
+        lacking: one byte a needed name: whether the event lacks it.
+        calendars: indices of the calendars of the metrics that count it.
+    """
+
+    chosen: bytes
+    lacking: bytes
+    calendars: tuple[int, ...]
+
+
 class Combos:
-    """Numbers combinations of (values of the shape's dimensions, selectors that hold).
+    """Numbers combinations of (values of the shape's dimensions, what metrics make of the event).
 
     Attributes:
         labels: by number, the values of the shape's dimensions.
-        chosen: by number, one byte a selector: whether it holds.
     """
 
     def __init__(self, shape: Shape) -> None:
         self.labels: list[Values] = []
-        self.chosen: list[bytes] = []
         self._shape = shape
-        self._numbers: dict[tuple[Values, bytes], int] = {}
-        self._chosen: dict[tuple[Values, int], bytes] = {}
+        self._choices: list[Choice] = []
+        self._choice: list[int] = []
+        self._numbers: dict[tuple[Values, int], int] = {}
+        self._selected: dict[tuple[Values, int], int] = {}
+        self._alike: dict[tuple[bytes, bytes, int], int] = {}
+        self._lacking: dict[tuple[bytes, int], bytes] = {}
 
-    def select(self, picked: Values, bits: int, values: Numbers) -> bytes:
-        """One byte a selector: whether it holds.
+    def select(self, picked: Values, bits: int, values: Numbers) -> int:
+        """What metrics make of an event: the number of a `Choice`.
 
         Args:
             picked: values of the shape's picked names among the dimensions.
-            bits: which of the shape's fields are present, and what `probe` says.
+            bits: as `Shape.bits` says.
             values: of the event.
         """
-        chosen = self._chosen.get((picked, bits))
-        if chosen is None:
-            found: dict[str, Found] = {**values}
-            given = zip(self._shape.picked, picked, strict=True)
-            found.update({name: value for name, value in given if value is not None})
-            chosen = bytes(_takes(one, found, values) for one in self._shape.selectors)
-            self._chosen[picked, bits] = chosen
-        return chosen
+        choice = self._selected.get((picked, bits))
+        if choice is None:
+            choice = self._selected[picked, bits] = self._chosen(picked, bits, values)
+        return choice
 
-    def number(self, label: Values, chosen: bytes) -> int:
+    def number(self, label: Values, choice: int) -> int:
         """The number of a combination, a new one if it is new."""
-        number = self._numbers.get((label, chosen))
+        number = self._numbers.get((label, choice))
         if number is None:
-            number = self._numbers[label, chosen] = len(self.labels)
+            number = self._numbers[label, choice] = len(self.labels)
             self.labels.append(label)
-            self.chosen.append(chosen)
+            self._choice.append(choice)
         return number
+
+    def calendars(self, number: int) -> tuple[int, ...]:
+        """Of the metrics that count the events of a combination."""
+        return self._choices[self._choice[number]].calendars
 
     def matrix(self) -> NDArray[np.bool_]:
         """By number and selector, whether it holds."""
-        flat = np.frombuffer(b"".join(self.chosen), np.bool_)
-        return flat.reshape(len(self.chosen), len(self._shape.selectors))
+        return self._table([one.chosen for one in self._choices], len(self._shape.selectors))
+
+    def lacks(self) -> NDArray[np.bool_]:
+        """By number and needed name, whether the event lacks it."""
+        return self._table([one.lacking for one in self._choices], len(self._shape.needed))
 
     @property
     def is_full(self) -> bool:
         """Whether more is remembered than should be."""
-        return max(len(self._chosen), len(self.labels)) > MOST
+        return max(len(self._selected), len(self.labels)) > MOST
+
+    def _table(self, rows: Sequence[bytes], width: int) -> NDArray[np.bool_]:
+        flat = np.frombuffer(b"".join(rows), np.bool_)
+        table: NDArray[np.bool_] = flat.reshape(len(rows), width)[self._choice]
+        return table
+
+    def _chosen(self, picked: Values, bits: int, values: Numbers) -> int:
+        shape = self._shape
+        found: dict[str, Found] = {**values}
+        given = zip(shape.picked, picked, strict=True)
+        found.update({name: value for name, value in given if value is not None})
+        chosen = bytes(_takes(one, found, values) for one in shape.selectors)
+        blank = bytes(value is None for value in picked) if None in picked else b""
+        lacking = self._lacking.get((blank, bits))
+        if lacking is None:
+            lacking = self._lacking[blank, bits] = _lacking(shape, picked, bits, found, values)
+        key = (chosen, lacking, bits >> shape.unit_bit)
+        choice = self._alike.get(key)
+        if choice is None:
+            calendars = _calendars(shape, chosen, _without(shape, bits))
+            choice = self._alike[key] = len(self._choices)
+            self._choices.append(Choice(chosen=chosen, lacking=lacking, calendars=calendars))
+        return choice
+
+
+def _without(shape: Shape, bits: int) -> set[str]:
+    """The units that an event lacks."""
+    units = enumerate(sorted(shape.units), shape.unit_bit)
+    return {unit for place, unit in units if bits >> place & 1}
+
+
+def _lacking(
+    shape: Shape, picked: Values, bits: int, found: Mapping[str, Found], values: Numbers
+) -> bytes:
+    """One byte a needed name; the bits and the places of absent dimensions decide it alone."""
+    absent = _without(shape, bits)
+    absent.update(
+        name for name, value in zip(shape.dimensions, picked, strict=False) if value is None
+    )
+    absent.update(name for name in shape.looked_up if found.get(name) is None)
+    absent.update(name for name in shape.fields if values.get(name) is None)
+    return bytes(name in absent for name in shape.needed)
+
+
+def _calendars(shape: Shape, chosen: bytes, without: set[str]) -> tuple[int, ...]:
+    """Of the metrics that count an event."""
+    counted = zip(chosen, shape.selectors, shape.calendars, strict=True)
+    calendars = {
+        number
+        for holds, selector, numbers in counted
+        if holds and selector.unit not in without
+        for number in numbers
+    }
+    return tuple(sorted(calendars))
 
 
 def _takes(selector: Selector, found: Mapping[str, Found], values: Numbers) -> bool:
@@ -82,9 +157,11 @@ def _takes(selector: Selector, found: Mapping[str, Found], values: Numbers) -> b
 def probe(shape: Shape, picked: Sequence[object], values: Numbers) -> int:
     """What the conditions on fields that no dimension has say of an event's values, as bits.
 
-    The lowest bits are left for the presence of the shape's fields.
+    Bits as `Shape` places them, also of which looked up fields the values have.
     """
     bits = 0
+    for place, name in enumerate(shape.looked_up, shape.given_bit):
+        bits |= (values.get(name) is not None) << place
     for place, condition in enumerate(shape.conditions, len(shape.fields)):
         field = condition[0]
         if picked[shape.picked.index(field)] is None:

@@ -5,7 +5,7 @@ where a custom envelope is configured, is decoded untyped, recognised by what st
 field by field: slower, and it knows why.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final
 
@@ -51,6 +51,28 @@ class Wire(msgspec.Struct, gc=False):
 _DEFAULT: Final = Paths({})
 UNDECODED: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What `Envelope.decode` raises for messages that `Envelope.read` must look at."""
+
+
+def are_plain(payloads: Sequence[bytes]) -> bool:
+    """Whether it is certain that none of these has anything for `vet` to find."""
+    whole = b"\n".join(payloads)
+    if len(whole) > MAX_BYTES:
+        return False
+    if not whole.isascii():
+        try:
+            whole.decode()
+        except UnicodeDecodeError:
+            return False
+    return True
+
+
+def vet(payload: bytes) -> None:
+    """Raise one of `UNDECODED` where a message is too large, or no UTF-8 in a field passed over."""
+    if len(payload) > MAX_BYTES:
+        message = "too large"
+        raise msgspec.DecodeError(message)
+    if not payload.isascii():
+        payload.decode()
 
 
 class Envelope:
@@ -104,9 +126,14 @@ class Envelope:
         payload = payload.removeprefix(_BOM)
         if not payload or payload.isspace():
             return None
-        event = self._event(parse(payload))
+        try:
+            event = self._event(parse(payload))
+        except Fault as fault:
+            if type(fault.message) is dict:
+                fault.event = self._name_in(fault.message)
+            raise
         if event.time_us > horizon_us:
-            raise too_far(event.time_us, horizon_us)
+            raise too_far(event, horizon_us)
         return event
 
     def _event(self, message: Any) -> Event:
@@ -114,6 +141,21 @@ class Envelope:
             raise Fault(Reject.NOT_AN_OBJECT, _not_an_object(message))
         found = self._recognised(message)
         name = fields.name(found.name, found.name_at)
+        try:
+            return self._named(name, found)
+        except Fault as fault:
+            fault.event = name
+            raise
+
+    def _name_in(self, message: Mapping[str, Any]) -> str:
+        """The name of an event that is no use; empty where there is none."""
+        try:
+            return fields.name(self._recognised(message).name)
+        except Fault:
+            return ""
+
+    def _named(self, name: str, found: Parts) -> Event:
+        """The event, of which the name is known."""
         time_us = fields.time_us(found.time, found.time_at)
         count = fields.count(found.count)
         dimensions: dict[str, str] = {}
@@ -205,15 +247,15 @@ def _not_an_object(message: Any) -> str:
     return f"{fields.shown(message)} is not an object{remedy}"
 
 
-def too_far(time_us: int, horizon_us: int) -> Fault:
+def too_far(event: Event, horizon_us: int) -> Fault:
     """The fault of an event from the future."""
-    seconds = (time_us - horizon_us) / SECOND
+    seconds = (event.time_us - horizon_us) / SECOND
     try:
-        text = to_rfc3339(time_us)
+        text = to_rfc3339(event.time_us)
     except OverflowError:
         text = "beyond the calendar"
     detail = f"time: {text} is {seconds:.3g} s beyond the wall clock plus max_clock_skew"
-    return Fault(Reject.TOO_FAR_IN_FUTURE, detail)
+    return Fault(Reject.TOO_FAR_IN_FUTURE, detail, event=event.name)
 
 
 def _undecoded(_: bytes) -> Wire:

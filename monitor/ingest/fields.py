@@ -28,12 +28,18 @@ class Fault(Exception):  # noqa: N818 - not an error of the program
     Attributes:
         reason: why.
         detail: field and value at fault, for a person.
+        event: the event's name, where it was read before the fault; else empty.
+        message: the JSON value, where it could be read but for some number in it.
     """
 
-    def __init__(self, reason: Reject, detail: str) -> None:
+    def __init__(
+        self, reason: Reject, detail: str, *, event: str = "", message: Any = None
+    ) -> None:
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
+        self.event = event
+        self.message = message
 
 
 def shown(value: object) -> str:

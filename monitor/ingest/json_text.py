@@ -37,7 +37,7 @@ def _parse_leniently(payload: bytes, problem: str) -> Any:
     except (ValueError, RecursionError):
         raise Fault(Reject.NOT_JSON, problem) from None
     if nans:
-        raise Fault(Reject.NOT_FINITE, f"{nans[0]} is not a finite number")
+        raise Fault(Reject.NOT_FINITE, f"{nans[0]} is not a finite number", message=message)
     if _has_surrogates(text):
         raise Fault(Reject.NOT_JSON, "half of a surrogate pair")
     return message

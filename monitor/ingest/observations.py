@@ -3,8 +3,9 @@
 from array import array
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from operator import attrgetter
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +17,27 @@ from monitor.model.event import Event
 from monitor.stats.histogram import bins
 
 Ints = NDArray[np.int64]
-Add = Callable[[int, Wire | Event, int], int]
-"""(slot, event, its time in microseconds) -> index of the cell that counts it."""
+When = datetime | int
+"""The time of an event: aware, or microseconds."""
+
+
+class Add(Protocol):
+    """Finds the cell of an event."""
+
+    def __call__(self, slot: int, event: Wire | Event, when: When, bits: int = 0, /) -> int:
+        """The number of the cell, in the tally.
+
+        Args:
+            slot: its base bucket.
+            event: it.
+            when: its time.
+            bits: what is known already of those that `Shape` places.
+        """
+
 
 _NONE: Final = np.empty(0, np.int64)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 ACTOR: Final = "actor"
 """The unit that is no dimension."""
@@ -69,6 +87,7 @@ class Observations:
         self._values: dict[str, tuple[list[int], list[float], list[int]]] = {
             field: ([], [], []) for field in sorted(shape.binned)
         }
+        self._first_bit = shape.unit_bit
 
     @property
     def held(self) -> int:
@@ -81,15 +100,17 @@ class Observations:
         """What also observes the events that `add` counts; `add` itself where nothing matters."""
         if self._values:
             add = self._observing_values(add)
-        if self._times:
-            add = self._observing_times(add)
-        return self._observing_units(add) if len(self._units) > len(self._times) else add
+        return self._observing_units(add) if self._units else add
 
-    def take(self) -> tuple[dict[str, Observed], dict[str, Observed]]:
-        """What was observed, by unit and by field; it is then forgotten."""
+    def take(self, rank: Ints) -> tuple[dict[str, Observed], dict[str, Observed]]:
+        """What was observed, by unit and by field; it is then forgotten.
+
+        Args:
+            rank: by number of a cell in the tally, its index among the cells of the event name.
+        """
         units = {
             unit: Observed(
-                cell=np.array(cells, np.int64),
+                cell=rank[np.array(cells, np.int64)],
                 what=np.array(numbers, np.int64),
                 count=np.ones(len(cells), np.int64),
                 time_us=np.array(self._times.get(unit, ()), np.int64),
@@ -98,7 +119,7 @@ class Observations:
         }
         values = {
             field: Observed(
-                cell=np.array(cells, np.int64),
+                cell=rank[np.array(cells, np.int64)],
                 what=bins(np.array(numbers, np.float64)),
                 count=np.array(counts, np.int64),
                 time_us=_NONE,
@@ -118,8 +139,8 @@ class Observations:
             for field, (cells, numbers, counts) in self._values.items()
         ]
 
-        def observe(slot: int, event: Wire | Event, time_us: int) -> int:
-            cell = add(slot, event, time_us)
+        def observe(slot: int, event: Wire | Event, when: When, bits: int = 0) -> int:
+            cell = add(slot, event, when, bits)
             given: Mapping[str, float | None] = event.values or {}
             for field, add_cell, add_number, add_count in columns:
                 number = given.get(field)
@@ -132,40 +153,51 @@ class Observations:
         return observe
 
     def _observing_units(self, add: Add) -> Add:
+        """What looks for the units first: which of them an event lacks tells its cell."""
+        if len(self._units) == 1:
+            return self._observing_one_unit(add)
         known = self._numbers
         columns = [
-            (finder(unit), cells.append, numbers.append)
-            for unit, (cells, numbers) in self._units.items()
-            if unit not in self._times
+            (finder(unit), 1 << bit, cells.append, numbers.append, self._keeping_time(unit))
+            for bit, (unit, (cells, numbers)) in enumerate(self._units.items(), self._first_bit)
         ]
 
-        def observe(slot: int, event: Wire | Event, time_us: int) -> int:
-            cell = add(slot, event, time_us)
-            for find, add_cell, add_number in columns:
-                found = find(event)
-                if found is not None:
+        def observe(slot: int, event: Wire | Event, when: When, bits: int = 0) -> int:
+            found = [find(event) for find, _, _, _, _ in columns]
+            for one, (_, bit, _, _, _) in zip(found, columns, strict=True):
+                if one is None:
+                    bits |= bit
+            cell = add(slot, event, when, bits)
+            for one, (_, _, add_cell, add_number, add_time) in zip(found, columns, strict=True):
+                if one is not None:
                     add_cell(cell)
-                    add_number(known.setdefault(found, len(known)))
+                    add_number(known.setdefault(one, len(known)))
+                    if add_time is not None:
+                        add_time(when if isinstance(when, int) else (when - _EPOCH) // _MICROSECOND)
             return cell
 
         return observe
 
-    def _observing_times(self, add: Add) -> Add:
-        """What observes the units whose times are kept."""
+    def _observing_one_unit(self, add: Add) -> Add:
+        """The same of the one unit that there is, which most are."""
         known = self._numbers
-        columns = [
-            (finder(unit), self._units[unit][0].append, self._units[unit][1].append, times.append)
-            for unit, times in self._times.items()
-        ]
+        [(unit, (cells, numbers))] = self._units.items()
+        find, lacking = finder(unit), 1 << self._first_bit
+        add_cell, add_number, add_time = cells.append, numbers.append, self._keeping_time(unit)
 
-        def observe(slot: int, event: Wire | Event, time_us: int) -> int:
-            cell = add(slot, event, time_us)
-            for find, add_cell, add_number, add_time in columns:
-                found = find(event)
-                if found is not None:
-                    add_cell(cell)
-                    add_number(known.setdefault(found, len(known)))
-                    add_time(time_us)
+        def observe(slot: int, event: Wire | Event, when: When, _bits: int = 0) -> int:
+            found = find(event)
+            if found is None:
+                return add(slot, event, when, lacking)
+            cell = add(slot, event, when, 0)
+            add_cell(cell)
+            add_number(known.setdefault(found, len(known)))
+            if add_time is not None:
+                add_time(when if isinstance(when, int) else (when - _EPOCH) // _MICROSECOND)
             return cell
 
         return observe
+
+    def _keeping_time(self, unit: str) -> Callable[[int], None] | None:
+        times = self._times.get(unit)
+        return None if times is None else times.append

@@ -58,6 +58,8 @@ class Shape:
         conditions: the distinct conditions of the selectors.
         selectors: the distinct selections that measures and steps make.
         calendars: by selector, indices (into the plan's calendars) of the metrics' that make it.
+        looked_up: fields that the conditions look at, sorted.
+        needed: names of all that some metric needs: dimensions, fields, units; sorted.
     """
 
     event: str
@@ -72,6 +74,26 @@ class Shape:
 
     picked: tuple[str, ...]
     conditions: tuple[Condition, ...]
+    looked_up: tuple[str, ...]
+    needed: tuple[str, ...]
+
+    @property
+    def given_bit(self) -> int:
+        """Place of the first of the bits that tell which looked up fields are values of the event.
+
+        Before it stand those of the fields that are present, and of the conditions.
+        """
+        return len(self.fields) + len(self.conditions)
+
+    @property
+    def unit_bit(self) -> int:
+        """Place of the first of the bits that tell which units (sorted) an event lacks."""
+        return self.given_bit + len(self.looked_up)
+
+    @property
+    def bits(self) -> int:
+        """How many bits tell the events of equal dimensions apart."""
+        return self.unit_bit + len(self.units)
 
 
 def selector_of(measure: Measure) -> Selector:
@@ -140,15 +162,19 @@ def _shape(event: str, wants: list[tuple[int, Want]]) -> Shape:
         timed.update([want.selector.unit] if want.form is None and want.selector.unit else [])
     conditions = sorted({condition for selector in made for condition in selector.where})
     looked_up = {field for field, _, _ in conditions}
+    fields = {selector.field for selector in made if selector.field}
+    units = {selector.unit for selector in made if selector.unit}
     return Shape(
         event=event,
         dimensions=tuple(sorted(dimensions)),
         picked=(*sorted(dimensions), *sorted(looked_up - dimensions)),
         conditions=tuple(conditions),
-        fields=tuple(sorted({selector.field for selector in made if selector.field})),
+        looked_up=tuple(sorted(looked_up)),
+        needed=tuple(sorted(dimensions | looked_up | fields | units)),
+        fields=tuple(sorted(fields)),
         summed=frozenset(values[Form.SUM]),
         binned=frozenset(values[Form.QUANTILE]),
-        units=frozenset(selector.unit for selector in made if selector.unit),
+        units=frozenset(units),
         timed=frozenset(timed),
         selectors=tuple(made),
         calendars=tuple(tuple(sorted(used)) for used in made.values()),

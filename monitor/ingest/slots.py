@@ -44,31 +44,39 @@ class Slots:
 
     Attributes:
         starts: by slot, the start of the base bucket, microseconds.
+        homes: by slot, the base bucket in which the ledger has its lines; `NEVER` where in none.
         standings: by slot, the `Lateness` by calendar; None where nothing had ended, not even the
             base bucket.
     """
 
     def __init__(self, calendars: Sequence[Calendar], *, restatement_window_us: int) -> None:
         self.starts: list[int] = []
+        self.homes: list[int] = []
         self.standings: list[tuple[Lateness, ...] | None] = []
         self._calendars = calendars
         self._window_us = restatement_window_us
-        self._slots: dict[tuple[int, tuple[Lateness, ...] | None], int] = {}
+        self._slots: dict[tuple[int, int, tuple[Lateness, ...] | None], int] = {}
         self._ends: dict[int, tuple[int, ...]] = {}
 
     def on_time(self, bucket_us: int) -> int:
         """The slot of a base bucket that has not ended."""
-        return self._slot(bucket_us, None)
+        return self._slot(bucket_us, bucket_us, None)
 
-    def late(self, bucket_us: int, watermark_us: int) -> int:
-        """The slot of a base bucket that had ended when its event was read."""
+    def late(self, bucket_us: int, watermark_us: int, home_us: int) -> int:
+        """The slot of a base bucket that had ended when its event was read.
+
+        Args:
+            bucket_us: its start.
+            watermark_us: by which it had ended.
+            home_us: where the ledger has the event.
+        """
         ends = self._ends.get(bucket_us)
         if ends is None:
             ends = tuple(bucket_end(calendar, bucket_us) for calendar in self._calendars)
             self._ends[bucket_us] = ends
         forgotten_us = watermark_us - self._window_us
         standing = (Lateness((end <= watermark_us) + (end <= forgotten_us)) for end in ends)
-        return self._slot(bucket_us, tuple(standing))
+        return self._slot(bucket_us, home_us, tuple(standing))
 
     def activity(self) -> Ints:
         """Starts of the base buckets with events that were on time, sorted."""
@@ -97,14 +105,16 @@ class Slots:
     def clear(self) -> None:
         """Forget the flush."""
         self.starts.clear()
+        self.homes.clear()
         self.standings.clear()
         self._slots.clear()
         self._ends.clear()
 
-    def _slot(self, bucket_us: int, standing: tuple[Lateness, ...] | None) -> int:
-        slot = self._slots.get((bucket_us, standing))
+    def _slot(self, bucket_us: int, home_us: int, standing: tuple[Lateness, ...] | None) -> int:
+        slot = self._slots.get((bucket_us, home_us, standing))
         if slot is None:
-            slot = self._slots[bucket_us, standing] = len(self.starts)
+            slot = self._slots[bucket_us, home_us, standing] = len(self.starts)
             self.starts.append(bucket_us)
+            self.homes.append(home_us)
             self.standings.append(standing)
         return slot

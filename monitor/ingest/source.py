@@ -7,31 +7,52 @@ is judged by the watermark as it stood when the event was read.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import repeat
 from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from monitor.clock import Clock
 from monitor.definitions.plan import Plan
 from monitor.ingest.cells import Block, EventCells
-from monitor.ingest.envelope import MAX_BYTES, UNDECODED, Envelope, Fields, Wire
+from monitor.ingest.envelope import UNDECODED, Envelope, Fields, Wire, are_plain, vet
 from monitor.ingest.fields import OLDEST, Fault, from_number
 from monitor.ingest.folding import Folding
-from monitor.ingest.observations import ACTOR
+from monitor.ingest.ledger import ledger_of, worst_lateness
+from monitor.ingest.observations import ACTOR, When
+from monitor.ingest.repeats import Repeats
 from monitor.ingest.rollup import Rollup
+from monitor.ingest.sampling import Sampling
 from monitor.ingest.series import Projections
 from monitor.ingest.shape import calendars_of, shapes_of, wants_of
 from monitor.ingest.slots import Lateness, Slots
+from monitor.ingest.tally import NOBODY, Tallied, Tally
 from monitor.ingest.units import Units
 from monitor.ingest.watermark import JUMP_US, Watermark
 from monitor.model.event import DeadLetter, Event
 from monitor.model.frame import Deltas, Frame
-from monitor.model.time import FOREVER, NEVER
+from monitor.model.ledger import Ledger
+from monitor.model.time import FOREVER, NEVER, from_datetime
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LOWEST: Final = datetime.min.replace(tzinfo=UTC)
+_HIGHEST_US: Final = from_datetime(datetime.max.replace(tzinfo=UTC))
 _MICROSECOND: Final = timedelta(microseconds=1)
-_COUNTS: Final = ("read", "accepted", "late", "too_late", "dead_lettered", "folded")
+_MILLISECOND: Final = 1000
+_COUNTS: Final = (
+    "read",
+    "accepted",
+    "late",
+    "too_late",
+    "duplicates",
+    "dead_lettered",
+    "folded",
+)
 _VALUES_A_CELL: Final = 4
 _UNITS_A_CELL: Final = 2
 _DEAD_BYTES_A_CELL: Final = 256
+_LINES_A_CELL: Final = 32
 """What else waits for a flush, in cells: so many of it cost the memory of one."""
 
 
@@ -43,7 +64,8 @@ class Flush:
         frames: one for every shard, also where it has no deltas: watermarks travel in all of them.
         dead_letters: what could not be used, in the order it came.
         counts: lines: `read` = `accepted` + `dead_lettered`; of the accepted, `late` for some metric
-            that uses them, `too_late` for some (not counted by it), `folded` to `other`.
+            that uses them, `too_late` for some (not counted by it), `folded` to `other`; of those
+            that some metric uses, late or not, `duplicates` of an id that was seen shortly before.
         state: watermark and jump guard, to start from after this flush; small, of JSON's types.
         start, stop: the positions covered, from `start` to before `stop`.
         first_us, last_us: earliest and latest time of the events accepted since the source was
@@ -101,6 +123,8 @@ class Ingest:
         )
         if state:
             self._watermark.load(state)
+        self._tally, self._repeats = Tally(), Repeats()
+        self._sampling = Sampling()
         self._calendars = calendars_of(plan)
         self._slots = Slots(self._calendars, restatement_window_us=plan.restatement_window_us)
         self._folding = Folding(plan.cardinality)
@@ -122,9 +146,10 @@ class Ingest:
         """Begin with empty memories of combinations and series."""
         self._projections.clear()
         self._cells = {
-            event: EventCells(shape, self._folding, self._units)
-            for event, shape in self._shapes.items()
+            event: EventCells(number, shape, self._folding, self._units, self._tally)
+            for number, (event, shape) in enumerate(self._shapes.items())
         }
+        self._adders = {event: cells.add for event, cells in self._cells.items()}
 
     @property
     def watermark_us(self) -> int:
@@ -142,6 +167,7 @@ class Ingest:
         return (
             sum(len(cells) + cells.held // _VALUES_A_CELL for cells in self._cells.values())
             + len(self._units) // _UNITS_A_CELL
+            + self._tally.held // _LINES_A_CELL
             + self._dead_bytes // _DEAD_BYTES_A_CELL
         )
 
@@ -154,6 +180,7 @@ class Ingest:
         payloads: Sequence[bytes],
         positions: Sequence[int] | None = None,
         arrival_us: int | None = None,
+        stamps_ms: Sequence[int] | None = None,
     ) -> None:
         """Take in messages, in order.
 
@@ -161,71 +188,120 @@ class Ingest:
             payloads: their bytes, without line ends.
             positions: theirs, ascending; without, each follows on the one before.
             arrival_us: the wall clock to judge the future by, if not the current one.
+            stamps_ms: when each arrived, by the log's own record, in milliseconds since the epoch;
+                negative where that is not known.
         """
         if not payloads:
             return
         if positions is None:
             positions = range(self._stop, self._stop + len(payloads))
         now_us = self._clock() if arrival_us is None else arrival_us
-        blank_or_dead = self._take_in(payloads, positions, now_us + self._plan.max_clock_skew_us)
+        horizon_us = now_us + self._plan.max_clock_skew_us
+        stamps = repeat(-1, len(payloads)) if stamps_ms is None else stamps_ms
+        blank_or_dead = self._take_in(payloads, positions, stamps, horizon_us)
         self._counts["accepted"] += len(payloads) - blank_or_dead
         self._stop = positions[-1] + 1
 
-    def _take_in(  # noqa: C901, PLR0912 - one loop: a call per event and stage halves its speed
-        self, payloads: Iterable[bytes], positions: Iterable[int], horizon_us: int
+    def _take_in(  # noqa: C901, PLR0912, PLR0915 - one loop: a call per event halves its speed
+        self,
+        payloads: Sequence[bytes],
+        positions: Iterable[int],
+        stamps_ms: Iterable[int],
+        horizon_us: int,
     ) -> int:
-        """The hot loop. Returns how many messages were blank or dead letters."""
-        decode, read, late = self._envelope.decode, self._read, self._late
-        adders = {event: cells.add for event, cells in self._cells.items()}
-        base_us, slot_of = self._plan.base_us, self._slots.on_time
+        """The hot loop. Returns how many messages were blank or dead letters.
+
+        Most events fall into the bucket of the one before. From `low` to before `high` that is certain,
+        and all that moves is the newest time, `top`, which can wait until somebody asks for it.
+        """
+        decode, read, adders = self._envelope.decode, self._read, self._adders
+        tally, sampling = self._tally, self._sampling
+        to_cell, identify, mask = tally.cell.append, tally.ident.append, sampling.mask
+        base_us, slots = self._plan.base_us, self._slots
         lateness_us, clock = self._plan.allowed_lateness_us, self._watermark
         newest_us, limit_us, watermark_us = clock.newest_us, clock.limit_us, clock.watermark_us
-        first_us, bucket_us, slot, refused = self._first_us, NEVER, 0, 0
+        first_us, bucket_us, time_us, slot, refused = self._first_us, NEVER, NEVER, 0, 0
+        plain, low, high, top = are_plain(payloads), _LOWEST, _LOWEST, _LOWEST
         event: Wire | Event | None
-        for position, payload in zip(positions, payloads, strict=True):
+        when: When
+        for position, payload, stamp_ms in zip(positions, payloads, stamps_ms, strict=True):
+            here = -1
             try:
                 event = decode(payload)
+                if not plain:
+                    vet(payload)
                 moment = event.time
-                if type(moment) is datetime:
-                    time_us = (moment - _EPOCH) // _MICROSECOND
-                else:
+                if type(moment) is not datetime:
                     time_us = from_number(moment)  # type: ignore[arg-type]
-                if not payload.isascii():
-                    payload.decode()
-                if not OLDEST <= time_us <= horizon_us or len(payload) > MAX_BYTES:
-                    event = read(position, payload, horizon_us)
+                elif low <= moment < high:
+                    here, when = slot, moment
+                    if moment > top:  # noqa: PLR1730 - a call of max() takes longer
+                        top = moment
+                else:
+                    time_us = (moment - _EPOCH) // _MICROSECOND
+                if here < 0 and not OLDEST <= time_us <= horizon_us:
+                    event = read(position, payload, horizon_us, _later(newest_us, top))
             except UNDECODED:
-                event = read(position, payload, horizon_us)
+                event = read(position, payload, horizon_us, _later(newest_us, top))
                 time_us = NEVER if event is None else event.time_us
             if event is None:
                 refused += 1
                 continue
-            if time_us < first_us:  # noqa: PLR1730 - a call of min() takes longer
-                first_us = time_us
-            start_us = time_us - time_us % base_us
-            if start_us + base_us <= watermark_us:
-                late(event, time_us, watermark_us)
-            else:
-                if start_us != bucket_us:
-                    bucket_us, slot = start_us, slot_of(start_us)
-                add = adders.get(event.name)
-                if add is not None:
-                    add(slot, event, time_us)
-            if time_us > newest_us:
-                if time_us <= limit_us:
-                    newest_us, limit_us = time_us, time_us + JUMP_US
-                    if time_us - lateness_us > watermark_us:  # noqa: PLR1730 - likewise
-                        watermark_us = time_us - lateness_us
+            add = adders.get(event.name)
+            if here < 0:
+                when = time_us
+                if top is not _LOWEST:
+                    later_us, top = _later(newest_us, top), _LOWEST
+                    if later_us > newest_us:
+                        newest_us, limit_us = later_us, later_us + JUMP_US
+                        watermark_us = max(watermark_us, newest_us - lateness_us)
+                if time_us < first_us:  # noqa: PLR1730 - likewise
+                    first_us = time_us
+                start_us = time_us - time_us % base_us
+                settled = start_us == bucket_us
+                if start_us + base_us <= watermark_us:
+                    settled = False
+                    if add is not None:
+                        reached_us = max(newest_us, watermark_us)
+                        here = slots.late(start_us, watermark_us, reached_us - reached_us % base_us)
+                elif settled:
+                    here = slot
                 else:
-                    clock.newest_us, clock.watermark_us = newest_us, watermark_us
-                    clock.observe(time_us)
-                    newest_us, watermark_us = clock.newest_us, clock.watermark_us
-                    limit_us = clock.limit_us
+                    bucket_us, low = start_us, high
+                    here = slot = slots.on_time(start_us)
+                if time_us > newest_us:
+                    if time_us <= limit_us:
+                        newest_us, limit_us = time_us, time_us + JUMP_US
+                        if time_us - lateness_us > watermark_us:  # noqa: PLR1730 - likewise
+                            watermark_us = time_us - lateness_us
+                    else:
+                        clock.newest_us, clock.watermark_us = newest_us, watermark_us
+                        clock.observe(time_us)
+                        newest_us, watermark_us = clock.newest_us, clock.watermark_us
+                        limit_us = clock.limit_us
+                    if newest_us >= sampling.next_us:
+                        mask = sampling.begin(position, newest_us // base_us * base_us + base_us)
+                if settled and newest_us != NEVER:
+                    low = _moment(max(start_us, first_us))
+                    high = _moment(min(start_us + base_us, limit_us + 1, horizon_us + 1))
+            if add is None:
+                continue
+            cell = add(here, event, when)
+            to_cell(cell)
+            identify(hash(event.event_id))
+            if event.count != 1:
+                tally.more.append((cell, event.count - 1))
+            if stamp_ms >= 0 and not position & mask:
+                time_us = when if isinstance(when, int) else from_datetime(when)
+                tally.delays.append((cell, stamp_ms * _MILLISECOND - time_us))
+        later_us = _later(newest_us, top)
+        if later_us > newest_us:
+            newest_us, watermark_us = later_us, max(watermark_us, later_us - lateness_us)
         clock.newest_us, clock.watermark_us = newest_us, watermark_us
         self._first_us, self._last_us = first_us, max(newest_us, clock.seen_us)
         return refused
 
-    def _read(self, position: int, payload: bytes, horizon_us: int) -> Event | None:
+    def _read(self, position: int, payload: bytes, horizon_us: int, newest_us: int) -> Event | None:
         """The event of a message off the fast path; None where it is blank or now a dead letter."""
         try:
             return self._envelope.read(payload, horizon_us)
@@ -241,18 +317,12 @@ class Ingest:
                 )
             )
             self._dead_bytes += len(payload)
+            if not fault.event or fault.event in self._shapes:
+                reached_us = max(newest_us, self._watermark.watermark_us)
+                if reached_us != NEVER:
+                    home_us = reached_us - reached_us % self._plan.base_us
+                    self._tally.dead[home_us, fault.event, fault.reason] += 1
             return None
-
-    def _late(self, event: Wire | Event, time_us: int, watermark_us: int) -> None:
-        """Count an event whose base bucket has ended."""
-        cells = self._cells.get(event.name)
-        if cells is None:
-            return
-        slot = self._slots.late(time_us - time_us % self._plan.base_us, watermark_us)
-        cell = cells.add(slot, event, time_us)
-        worst = cells.worst(cell, event, self._slots.standings[slot] or ())
-        self._counts["late"] += worst >= Lateness.LATE
-        self._counts["too_late"] += worst == Lateness.TOO_LATE
 
     def idle(self, now_us: int) -> None:
         """Declare the source read to its end and silent for the idle timeout."""
@@ -275,9 +345,16 @@ class Ingest:
 
     def flush(self) -> Flush:
         """What came since the last flush; the source starts afresh."""
-        blocks = {event: cells.take() for event, cells in self._cells.items() if len(cells)}
-        frames = self._frames(blocks)
+        tallied, names = self._tally.take(), list(self._cells.values())
+        worst = worst_lateness(tallied, names, self._slots)
+        repeated = self._repeated(tallied)
+        ledger = ledger_of(tallied, names, self._slots, worst=worst, repeated=repeated)
+        blocks = {event: cells.take(tallied) for event, cells in self._cells.items() if len(cells)}
+        frames = self._frames(blocks, ledger)
         counts = self._counts
+        counts["late"] = int(tallied.lines[worst >= Lateness.LATE].sum())
+        counts["too_late"] = int(tallied.lines[worst == Lateness.TOO_LATE].sum())
+        counts["duplicates"] = int(np.count_nonzero(repeated))
         counts["dead_lettered"] = len(self._dead)
         counts["read"] = counts["accepted"] + counts["dead_lettered"]
         counts["folded"] = sum(cells.take_folded() for cells in self._cells.values())
@@ -295,7 +372,14 @@ class Ingest:
         self._forget()
         return flush
 
-    def _frames(self, blocks: Mapping[str, Block]) -> dict[int, Frame]:
+    def _repeated(self, tallied: Tallied) -> NDArray[np.bool_]:
+        """By line, whether its id was seen shortly before."""
+        repeated = np.zeros(tallied.ident.size, np.bool_)
+        identified = tallied.ident != NOBODY
+        repeated[identified] = self._repeats.among(tallied.ident[identified])
+        return repeated
+
+    def _frames(self, blocks: Mapping[str, Block], ledger: Ledger | None) -> dict[int, Frame]:
         rollup = Rollup(
             shapes=self._shapes,
             combos={event: cells.combos for event, cells in self._cells.items()},
@@ -321,6 +405,7 @@ class Ingest:
                 lost=self._lost,
                 activity=activity,
                 deltas=own,
+                ledger=ledger,
             )
             for shard, own in deltas.items()
         }
@@ -334,3 +419,12 @@ class Ingest:
         self._units.clear()
         if any(cells.combos.is_full for cells in self._cells.values()):
             self._open()
+
+
+def _later(newest_us: int, top: datetime) -> int:
+    """The newest time, where `top` may be newer."""
+    return newest_us if top is _LOWEST else max(newest_us, from_datetime(top))
+
+
+def _moment(time_us: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=min(time_us, _HIGHEST_US))

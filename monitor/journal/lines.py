@@ -1,7 +1,7 @@
 """Lines of `buckets.ndjson` from the core's effects, for those who write files and keep no store."""
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 
 from monitor.core.effects import ClosedBucket, Effect, Group, RestatedBucket
 from monitor.journal.records import LABELS, closed_columns, numbers, restated_columns
-from monitor.model.bucket import UNJUDGED, BucketColumns, BucketLine, Number, RestatedColumns
+from monitor.model.bucket import (
+    NOT_KNOWN,
+    UNJUDGED,
+    BucketColumns,
+    BucketLine,
+    Number,
+    RestatedColumns,
+    as_line,
+)
+from monitor.model.quality import BucketQuality
 from monitor.model.tick import Floats
 from monitor.model.time import DAY
 
@@ -28,6 +37,7 @@ class _Kept:
     upper: Floats
     evidence: Floats
     state: NDArray[np.int8]
+    quality: Mapping[str, BucketQuality]
 
 
 class Judged:
@@ -54,6 +64,7 @@ class Judged:
             effect.upper,
             effect.evidence,
             effect.state,
+            effect.quality,
         )
         self._kept.setdefault((effect.start_us, effect.end_us), []).append(part)
         self._newest_us = max(self._newest_us, effect.end_us)
@@ -97,9 +108,7 @@ def bucket_lines(
     effect: Effect, *, parents_only: bool = False, memory: Judged | None = None
 ) -> Iterator[dict[str, Any]]:
     """`bucket_rows` as dicts."""
-    return map(
-        msgspec.structs.asdict, bucket_rows(effect, parents_only=parents_only, memory=memory)
-    )
+    return map(as_line, bucket_rows(effect, parents_only=parents_only, memory=memory))
 
 
 def bucket_ndjson(
@@ -135,6 +144,7 @@ def _body(restated: RestatedColumns, group: Group, part: _Kept) -> BucketColumns
         evidence_ratio=blank,
         state=[LABELS[code] for code in part.state[group.rows].tolist()],
         measures=dict.fromkeys(group.measures, blank),
+        data_quality=part.quality.get(group.metric, NOT_KNOWN),
     )
 
 

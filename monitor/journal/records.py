@@ -20,7 +20,7 @@ from monitor.core.effects import (
     RestatedBucket,
     RunningBucket,
 )
-from monitor.model.bucket import BucketColumns, Number, RestatedColumns
+from monitor.model.bucket import NOT_KNOWN, BucketColumns, Number, RestatedColumns
 from monitor.model.event import DeadLetter
 from monitor.model.incident import Incident
 from monitor.model.record import Record, Stream
@@ -86,6 +86,7 @@ def closed_columns(effect: ClosedBucket, *, parents_only: bool = False) -> Itera
             state=state[part],
             measures=_named(group, measures, part),
             learning_seconds=learning[part],
+            data_quality=effect.quality.get(group.metric, NOT_KNOWN),
         )
 
 

@@ -136,6 +136,7 @@ class SourcePartition:
                 [_payload(r) if r.headers else r.value or b"" for r in fresh],
                 [record.offset for record in fresh],
                 now_us,
+                [-1 if record.timestamp is None else record.timestamp for record in fresh],
             )
             self.next_offset = fresh[-1].offset + 1
             self._heard_us = now_us

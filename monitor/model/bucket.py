@@ -6,8 +6,13 @@ from typing import Any
 
 import msgspec
 
+from monitor.model.quality import BucketQuality
+
 Number = int | float | None
 """A whole number travels as an integer, an undefined one as null."""
+
+NOT_KNOWN = BucketQuality()
+"""What is said of the measurement where no ledger tells of it."""
 
 UNJUDGED = "learning"
 """State of a series that first appeared in a bucket by late events: nothing was expected of it."""
@@ -31,6 +36,12 @@ class BucketLine(msgspec.Struct, frozen=True, gc=False):
     state: str
     revision: int
     measures: dict[str, Number]
+    data_quality: BucketQuality = NOT_KNOWN
+
+
+def as_line(row: BucketLine) -> dict[str, Any]:
+    """A line as the dict that its JSON is."""
+    return {**msgspec.structs.asdict(row), "data_quality": msgspec.structs.asdict(row.data_quality)}
 
 
 class BucketColumns(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +57,7 @@ class BucketColumns(msgspec.Struct, frozen=True, kw_only=True):
         evidence_ratio: log M / log A: 1 fires.
         measures: the sums themselves, by name.
         learning_seconds: how long the series still learns before it is judged.
+        data_quality: what was seen of the measurement: one value for all segments of a metric.
     """
 
     metric: str
@@ -65,6 +77,7 @@ class BucketColumns(msgspec.Struct, frozen=True, kw_only=True):
     state: list[str]
     measures: dict[str, list[Number]]
     learning_seconds: list[Number] = []
+    data_quality: BucketQuality = NOT_KNOWN
 
     def rows(self) -> list[BucketLine]:
         """One line a segment."""
@@ -94,6 +107,7 @@ class BucketColumns(msgspec.Struct, frozen=True, kw_only=True):
                 self.state,
                 revisions,
                 measures,
+                repeat(self.data_quality),
             )
         )
 
@@ -102,7 +116,7 @@ class BucketColumns(msgspec.Struct, frozen=True, kw_only=True):
         rows = self.rows() if segment is None or segment in self.segments else []
         for i, row in enumerate(rows):
             if segment is None or row.segment == segment:
-                line = msgspec.structs.asdict(row)
+                line = as_line(row)
                 left = self.learning_seconds[i] if self.learning_seconds else None
                 yield line if left is None else {**line, "learning_seconds": left}
 
@@ -170,4 +184,5 @@ class RestatedColumns(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
                 for name in body.measures | self.measures
             },
             learning_seconds=body.learning_seconds and body.learning_seconds + blank,
+            data_quality=body.data_quality,
         )

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.model import codec
+from monitor.model.ledger import Ledger
 from monitor.model.time import NEVER
 
 
@@ -91,6 +92,8 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
         activity: starts of the base buckets in which any on-time event arrived, sorted, whether or
             not a metric uses it. int64[b]
         deltas: one entry a metric of the shard that has rows.
+        ledger: what was seen of the measurement itself, the same for every shard of a flush; None
+            where nothing was.
     """
 
     source: int
@@ -102,6 +105,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     lost: int = 0
     activity: Any = msgspec.field(default_factory=lambda: np.empty(0, np.int64))
     deltas: list[Deltas] = []
+    ledger: Ledger | None = None
 
 
 _decoder = codec.decoder(Frame)

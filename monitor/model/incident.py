@@ -23,6 +23,8 @@ class DataQuality(msgspec.Struct, frozen=True, kw_only=True):
         reasons: why, for a person.
         duplicates, late: shares of the metric's own event lines; None where not measured.
         silent: `{"dimension", "segment"}` of series that fell silent; the whole is `all`, `all`.
+        missing, malformed: as `duplicates`: lines that lack a field that the metric needs, and lines
+            that could not be read.
     """
 
     suspect: bool = False
@@ -30,6 +32,8 @@ class DataQuality(msgspec.Struct, frozen=True, kw_only=True):
     duplicates: float | None = None
     late: float | None = None
     silent: list[dict[str, str]] = []
+    missing: float | None = None
+    malformed: float | None = None
 
 
 class Incident(msgspec.Struct, frozen=True, kw_only=True):

@@ -54,6 +54,7 @@ class Reason(IntEnum):
     SERIES_RETIRED = 12
     MEASUREMENT_MOVED = 13
     HISTORY_ENDED = 14
+    MEASUREMENT_RETURNED = 15
 
     @property
     def label(self) -> str:
@@ -144,6 +145,7 @@ class Decision:
         closed: the incident of this row ends with this bucket; `reason` says why.
         pending: evidence is at or above the square root of the threshold, and no incident is open.
         open: an incident is open after this bucket.
+        silent: totals whose last two buckets are 0 where they should not be; None where not told.
     """
 
     state: NDArray[np.int8]
@@ -161,6 +163,7 @@ class Decision:
     closed: Bools
     pending: Bools
     open: Bools
+    silent: Bools | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,7 +30,13 @@ REASONS = {
     Reason.DEFINITION_CHANGED: "the metric was redefined or removed: closed, not over",
     Reason.SERIES_RETIRED: "the series was not seen for a week and was retired",
     Reason.HISTORY_ENDED: "the history that was read in ended there; what follows is judged anew",
-    Reason.MEASUREMENT_MOVED: "the measurement itself moved: tracking, not necessarily the product",
+    Reason.MEASUREMENT_RETURNED: (
+        "the measurement no longer accounts for the shift; what is left of it is judged anew"
+    ),
+    Reason.MEASUREMENT_MOVED: (
+        "the measurement itself moved and accounts for half of the shift or more, so that it is a ticket "
+        "and no page"
+    ),
 }
 """Why an incident began or ended, as the end of a sentence."""
 

@@ -105,9 +105,10 @@ def _fired(alert: Alert, rows: Sequence[BucketLine]) -> list[str]:
     reached = "" if row is None or row.evidence is None else f"{odds(row.evidence)} against noise, "
     buckets = sum(started_us < from_rfc3339(r.end) <= detected_us for r in rows)
     count = f", {buckets} buckets" if buckets > 1 else ""
+    measured = reason == Reason.MEASUREMENT_MOVED.label
+    needs = f"{threshold} is needed" if measured else f"a {alert['severity']} needs {threshold}"
     told = [
-        f"It fired at {moment(detected_us)} because {reason_sentence(reason)}: {reached}"
-        f"where a {alert['severity']} needs {threshold}.",
+        f"It fired at {moment(detected_us)} because {reason_sentence(reason)}: {reached}where {needs}.",
         f"The estimated start is {duration(detected_us - started_us)}{count} before that; a single "
         "bucket brings at most half of what is needed, so that none pages alone.",
     ]
@@ -121,6 +122,9 @@ def _fired(alert: Alert, rows: Sequence[BucketLine]) -> list[str]:
         told.append(
             f"It is open: the newest bucket known ends at {moment(from_rfc3339(rows[-1].end))}."
         )
+    seen = (alert.get("data_quality") or {}).get("reasons")
+    if seen:
+        told.append(f"Of its measurement was seen since the start: {'; '.join(seen)}.")
     return told
 
 
@@ -130,6 +134,8 @@ def _found_by(alert: Alert, row: BucketLine | None) -> str:
         return str(alert["reason"])
     if row is not None and row.state == State.NO_DATA.label:
         return Reason.NO_DATA.label
+    if row is not None and row.state == State.MEASUREMENT_MOVED.label:
+        return Reason.MEASUREMENT_MOVED.label
     silent = {"dimension": alert["dimension"], "segment": alert["segment"]}
     was_silent = silent in (alert.get("data_quality") or {}).get("silent", ())
     if was_silent and row is not None and row.value == 0:

@@ -131,8 +131,8 @@ def test_the_summary_says_what_moved_then_evidence_where_and_owner() -> None:
     ("reason", "alertname", "first_words"),
     [
         (Reason.SHIFT, "MetricShift", "orders fell by 40 %"),
-        (Reason.SILENT, "MetricSilent", "orders is silent since"),
-        (Reason.NO_DATA, "MetricSilent", "orders has had no data since"),
+        (Reason.SILENT, "MetricSilent", "orders: no data any more since"),
+        (Reason.NO_DATA, "MetricSilent", "orders: no data since"),
     ],
 )
 def test_labels_and_words_follow_the_reason(

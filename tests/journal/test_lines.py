@@ -32,6 +32,13 @@ def test_a_closed_bucket_is_one_line_a_series() -> None:
         "state": "ok",
         "revision": 0,
         "measures": {"events": 12},
+        "data_quality": {
+            "suspect": False,
+            "duplicates": None,
+            "late": None,
+            "missing": None,
+            "malformed": None,
+        },
     }
 
 

@@ -43,6 +43,13 @@ def test_a_closed_bucket_is_one_record_a_metric_and_dimension() -> None:
         "state": ["alerting", "learning"],
         "measures": {"numerator": [40, 0], "denominator": [100, 0]},
         "learning_seconds": [None, None],
+        "data_quality": {
+            "suspect": False,
+            "duplicates": None,
+            "late": None,
+            "missing": None,
+            "malformed": None,
+        },
     }
     assert decoded(made[2])["measures"] == {"events": [12]}
 

@@ -7,6 +7,7 @@ import pytest
 
 from monitor.kafka.framing import Head, Joiner, Link, messages
 from monitor.model.frame import Frame, decode_frame, encode_frame
+from monitor.model.ledger import Ledger
 
 
 @dataclass
@@ -48,6 +49,28 @@ def test_parts_of_two_sources_interleave_and_join() -> None:
     assert [parcel.head.source for parcel in joined] == [0, 1]
     for parcel in joined:
         assert decode_frame(parcel.body).activity.tolist() == list(range(50))
+
+
+def test_a_ledger_travels_in_the_parts_of_its_frame() -> None:
+    column = np.arange(50)
+    ledger = Ledger(
+        bucket=column,
+        event=column,
+        aspect=column,
+        detail=column,
+        count=column,
+        events=["order"],
+        details=[""],
+    )
+    whole = Frame(source=0, sources=1, start=0, stop=9, ledger=ledger)
+    parts = read(list(messages(whole, size=100)))
+    joiner = Joiner()
+    *none, parcel = [joiner.add(got) for got in parts]
+    assert len(none) > 20
+    assert parcel is not None
+    found = decode_frame(parcel.body).ledger
+    assert found is not None
+    assert found.count.tolist() == column.tolist()
 
 
 def test_an_unfinished_frame_holds_back_where_reading_resumes() -> None:

@@ -120,3 +120,17 @@ def test_what_is_missing_is_told() -> None:
     assert "no chart" in told
     assert shown.judging.threshold == 5.0
     assert shown.judging.seconds_per_false_alarm is None
+
+
+def test_a_measurement_that_moved_says_what_was_seen() -> None:
+    seen = "19 % of the order lines repeat event_ids seen before (usually none)"
+    told = explained(
+        reason="measurement_moved",
+        severity="ticket",
+        state="firing",
+        resolved_at=None,
+        data_quality={"reasons": [seen], "silent": []},
+    ).why
+    assert "so that it is a ticket and no page" in told[0]
+    assert "is needed" in told[0]
+    assert f"Of its measurement was seen since the start: {seen}." in told

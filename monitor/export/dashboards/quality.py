@@ -62,6 +62,46 @@ def add_quality(board: Dashboard) -> Dashboard:
             "cps",
         ),
     )
-    for title, description, figures, unit in events:
+    good = 'metric=~"data_quality_(unique|complete|wellformed|on_time)"'
+    of_event = 'dimension="event"'
+    volume = gauge("bucket_value", 'metric="data_quality_volume"', of_event, by="segment")
+    own = (
+        (
+            "Good lines",
+            "Share of the lines of each event that came once, on time, could be read and had every field "
+            "that a metric needs. A fall that is no noise is a ticket.",
+            [
+                (
+                    "{{metric}} {{segment}}",
+                    gauge("bucket_value", good, of_event, by="metric, segment"),
+                )
+            ],
+            "percentunit",
+        ),
+        (
+            "Events by name",
+            "Events of each name in the newest bucket. One that falls silent is a ticket, and a page of "
+            "the metrics that use it.",
+            [("{{segment}}", volume)],
+            "short",
+        ),
+        (
+            "Arrival delay",
+            "Time from an event to its arrival, where the source tells when it arrived.",
+            [
+                (
+                    "{{metric}} {{segment}}",
+                    gauge(
+                        "bucket_value",
+                        'metric=~"data_quality_delay_.*"',
+                        of_event,
+                        by="metric, segment",
+                    ),
+                )
+            ],
+            "s",
+        ),
+    )
+    for title, description, figures, unit in (*events, *own):
         board.with_panel(series.lines(title, description, figures, unit=unit).span(8).min(0))
     return board

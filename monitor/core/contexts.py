@@ -1,0 +1,204 @@
+"""What diagnosis and the measurement add to the incident of a row."""
+
+import math
+from collections.abc import Set
+from typing import Protocol
+
+import numpy as np
+
+from monitor.aggregate.panel import Panel
+from monitor.aggregate.series import ALL
+from monitor.alert.lifecycle import Context, Identity, Judged
+from monitor.alert.silence import Others, Part
+from monitor.core.measurement import Measurement
+from monitor.definitions.needs import line_fields
+from monitor.definitions.plan import MetricPlan
+from monitor.definitions.quality import APP_VERSION, EVENT, is_quality
+from monitor.diagnose import account, blamed_segments, is_moved
+from monitor.model.quality import Account
+from monitor.model.segment import format_segment, parse_segment
+from monitor.model.tick import Bools, Ints, Reason, State
+from monitor.stats.exact import round_one
+
+MOST = 0.5
+"""From this part of a whole's fall on, a silent segment stands in its first sentence."""
+SILENT_EXPECTED = 20.0
+"""A total is silent where it is 0 since its shift began, and more units than these were expected."""
+_UNITS = ("count", "uniques")
+
+
+class Silences(Protocol):
+    """Knows which emitters of events fell silent."""
+
+    def of(self, events: Set[str]) -> list[dict[str, str]]:
+        """Dimensions and segments of events of these names that fell silent."""
+        ...
+
+
+class Contexts:
+    """Looks at the rows of a panel.
+
+    Args:
+        panel: the rows.
+        measurement: what was seen of the lines of its metrics.
+
+    Attributes:
+        silences: what fell silent by event name and emitter; None where nobody looks.
+    """
+
+    def __init__(self, panel: Panel, measurement: Measurement) -> None:
+        self._panel = panel
+        self.silences: Silences | None = None
+        self._measurement = measurement
+
+    def identity(self, row: int) -> Identity:
+        """Which series a row is."""
+        table = self._panel.series.table
+        metric = self._panel.metrics[int(table["metric"][row])]
+        dimensions = metric.groupings[int(table["group"][row])]
+        return Identity(
+            plan=metric,
+            dimension=format_segment(dimensions) if dimensions else ALL,
+            segment=self._panel.series.segments[row],
+        )
+
+    def context(self, row: int, judged: Judged) -> Context:
+        """Of a row whose incident is open after this bucket."""
+        decision, parent = judged.decision, judged.traits.parent
+        since_us = int(decision.start_us[row])
+        family = np.flatnonzero((parent == row) | (np.arange(len(parent)) == row))
+        quiet = family[(_is_silent(judged) | self._is_silent_elsewhere(row))[family]]
+        blamed = blamed_segments(row, decision, judged.expectation, judged.traits)
+        metric = self.identity(row).plan
+        found = self.account(row, judged, _shift(row, judged), since_us)
+        seen = (
+            {}
+            if is_quality(metric.name)
+            else self._measurement.seen(metric, since_us, judged.known_us)
+        )
+        return Context(
+            segments=[{**self._place(r), **_rounded(figures)} for r, figures in blamed],
+            silent=[*map(self._place, quiet.tolist()), *self._silent_elsewhere(metric)],
+            seen=seen,
+            account=found,
+            moved=is_moved(found),
+            going_on=self._going_on(row, since_us, judged.known_us) if row in quiet else Others(),
+            expected=self._expected(row, judged, since_us),
+            part=self._silent_part(row, quiet, judged),
+        )
+
+    def seen(self, row: int, judged: Judged) -> Context:
+        """Of a row whose incident is no more than pending."""
+        since_us = int(judged.decision.start_us[row])
+        metric = self.identity(row).plan
+        if is_quality(metric.name):
+            return Context()
+        return Context(seen=self._measurement.seen(metric, since_us, judged.known_us))
+
+    def account(self, row: int, judged: Judged, shift: float, since_us: int) -> Account | None:
+        """How much of a shift since some time the measurement accounts for."""
+        identity = self.identity(row)
+        if is_quality(identity.plan.name):
+            return None
+        seen = self._measurement.seen(identity.plan, since_us, judged.known_us)
+        return account(identity.plan, _dimensions(identity), identity.segment, shift, seen)
+
+    def _going_on(self, row: int, since_us: int, until_us: int) -> Others:
+        identity = self.identity(row)
+        values = dict(zip(_dimensions(identity), parse_segment(identity.segment), strict=False))
+        own = set(line_fields(identity.plan))
+        if is_quality(identity.plan.name):
+            own = {values[EVENT]} if EVENT in values else self._measurement.events()
+        return self._measurement.going_on(own, since_us, until_us, version=values.get(APP_VERSION))
+
+    def _expected(self, row: int, judged: Judged, since_us: int) -> float:
+        """Units that were expected since a time."""
+        if self.identity(row).plan.kind in _UNITS:
+            return float(judged.decision.sum_expected[row])
+        units = float(judged.expectation.units[row])
+        return round(units * max(1.0, (judged.end_us - since_us) / judged.width_us))
+
+    def _silent_elsewhere(self, metric: MetricPlan) -> list[dict[str, str]]:
+        """What the lane of the measurement found silent of a metric's own events."""
+        if self.silences is None or is_quality(metric.name):
+            return []
+        return self.silences.of(line_fields(metric).keys())
+
+    def _is_silent_elsewhere(self, row: int) -> Bools:
+        """Rows of the app versions from which the one event of a metric no longer comes.
+
+        The volume of an event is judged by its own patience, which finds a small segment sooner.
+        """
+        table, names = self._panel.series.table, self._panel.series.segments
+        out = np.zeros(len(names), dtype=np.bool_)
+        plan = self.identity(row).plan
+        by_version = [
+            g for g, dimensions in enumerate(plan.groupings) if dimensions == (APP_VERSION,)
+        ]
+        if not by_version or len(line_fields(plan)) != 1:
+            return out
+        versions = {
+            format_segment(parse_segment(one["segment"])[1:])
+            for one in self._silent_elsewhere(plan)
+            if one["dimension"] == f"{EVENT},{APP_VERSION}"
+        }
+        mine = (table["metric"] == table["metric"][row]) & (table["group"] == by_version[0])
+        for at in np.flatnonzero(mine).tolist():
+            out[at] = names[at] in versions
+        return out
+
+    def _silent_part(self, row: int, quiet: Ints, judged: Judged) -> Part | None:
+        """The silent segment that most of a whole's shift comes from; None where there is none."""
+        decision, table = judged.decision, self._panel.series.table
+        if row in quiet or table["parent"][row] >= 0 or decision.direction[row] > 0:
+            return None
+        if not quiet.size or not judged.traits.total[row]:
+            return None
+        missing = (decision.sum_expected - decision.sum_x)[quiet]
+        few = ~(judged.expectation.units >= judged.traits.min_units)[quiet]
+        since_us = int(decision.start_us[row])
+        buckets = max(1.0, (judged.end_us - since_us) / judged.width_us)
+        # what is too small to be judged has no sums
+        missing = np.where(few, judged.expectation.level[quiet] * buckets, missing)
+        most = int(np.argmax(missing))
+        silent = int(quiet[most])
+        if not missing[most] >= MOST * (decision.sum_expected[row] - decision.sum_x[row]):
+            return None
+        since_us = since_us if few[most] else int(decision.start_us[silent])
+        units = float(judged.expectation.units[silent]) * buckets
+        place = self._place(silent)
+        return Part(
+            dimension=place["dimension"],
+            segment=place["segment"],
+            expected=round(units) if few[most] else self._expected(silent, judged, since_us),
+            going_on=self._going_on(silent, since_us, judged.known_us),
+        )
+
+    def _place(self, row: int) -> dict[str, str]:
+        identity = self.identity(row)
+        return {"dimension": identity.dimension, "segment": identity.segment}
+
+
+def _is_silent(judged: Judged) -> Bools:
+    """Rows that fell silent: totals that are 0, and others without any units."""
+    decision = judged.decision
+    silent: Bools = (decision.reason == Reason.SILENT) | (decision.state == State.NO_DATA)
+    buckets = (judged.end_us - decision.start_us) / judged.width_us
+    nothing = judged.traits.total & (decision.sum_x == 0) & (decision.direction < 0)
+    silent |= nothing & (judged.expectation.units * buckets > SILENT_EXPECTED)
+    return silent if decision.silent is None else silent | decision.silent
+
+
+def _dimensions(identity: Identity) -> list[str]:
+    return [] if identity.dimension == ALL else parse_segment(identity.dimension)
+
+
+def _shift(row: int, judged: Judged) -> float:
+    """How far what was observed since the start lies from what was expected; NaN where undefined."""
+    expected = float(judged.decision.sum_expected[row])
+    known = math.isfinite(expected) and expected != 0
+    return float(judged.decision.sum_x[row]) / expected - 1.0 if known else math.nan
+
+
+def _rounded(figures: dict[str, float | None]) -> dict[str, float | None]:
+    return {name: None if v is None else round_one(v) for name, v in figures.items()}
