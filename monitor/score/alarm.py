@@ -1,0 +1,50 @@
+"""From evidence to alerts: a threshold that rises with every alert, and one alert an anomaly."""
+
+from typing import Final
+
+_WARM_UP: Final = 100
+_THRESHOLD: Final = 2.5
+_REFRACTORY: Final = 30
+_RISE: Final = 0.2
+_FALL: Final = 0.2 / 1_000
+
+
+class Alarm:
+    """Opens an incident where the evidence is above a threshold.
+
+    The threshold is 2.5, and 0.2 higher after every incident; that falls again by 0.2 within 1,000
+    rows, so that a series that is strange all the time alarms about once in 1,000 rows. An incident
+    is open while the evidence stays above the threshold; no other one opens before 30 rows have been below it.
+    """
+
+    __slots__ = ("_above", "_raised", "_rows", "open")
+
+    def __init__(self) -> None:
+        self._rows = 0
+        self._raised = 0.0
+        self._above = _REFRACTORY + 1
+        self.open = False
+
+    @property
+    def threshold(self) -> float:
+        """The evidence that opens an incident; -log10 of a chance."""
+        return _THRESHOLD + self._raised
+
+    @property
+    def warm(self) -> bool:
+        """Whether enough rows were seen to open any."""
+        return self._rows >= _WARM_UP
+
+    def step(self, evidence: float) -> bool:
+        """Judge one row; returns whether an incident is open."""
+        self._rows += 1
+        self._raised = max(0.0, self._raised - _FALL)
+        self._above += 1
+        if not self.warm or evidence < self.threshold:
+            self.open = False
+            return False
+        if self._above > _REFRACTORY:
+            self.open = True
+            self._raised += _RISE
+        self._above = 0
+        return self.open
