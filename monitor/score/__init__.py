@@ -1,6 +1,6 @@
 """One series without configuration: every row is judged by those before it.
 
-    spacing, history -> forecasts -> signals -> tails -> alarm
+spacing, history -> forecasts -> signals -> tails -> alarm
 """
 
 from monitor.score.scorer import Judgement, Reason, SeriesScorer, score_of

@@ -14,16 +14,16 @@ class Alarm:
 
     The threshold is 2.5, and 0.2 higher after every incident; that falls again by 0.2 within 1,000
     rows, so that a series that is strange all the time alarms about once in 1,000 rows. An incident
-    is open while the evidence stays above the threshold; no other one opens before 30 rows have been below it.
+    is one row: rows above the threshold after it belong to it, and no other one opens before 30 rows in
+    a line have been below.
     """
 
-    __slots__ = ("_above", "_raised", "_rows", "open")
+    __slots__ = ("_below", "_raised", "_rows")
 
     def __init__(self) -> None:
         self._rows = 0
         self._raised = 0.0
-        self._above = _REFRACTORY + 1
-        self.open = False
+        self._below = _REFRACTORY + 1
 
     @property
     def threshold(self) -> float:
@@ -36,15 +36,19 @@ class Alarm:
         return self._rows >= _WARM_UP
 
     def step(self, evidence: float) -> bool:
-        """Judge one row; returns whether an incident is open."""
+        """Judge one row; returns whether an incident opens with it."""
         self._rows += 1
         self._raised = max(0.0, self._raised - _FALL)
-        self._above += 1
+        self._below += 1
         if not self.warm or evidence < self.threshold:
-            self.open = False
             return False
-        if self._above > _REFRACTORY:
-            self.open = True
+        opens = self._below > _REFRACTORY
+        if opens:
             self._raised += _RISE
-        self._above = 0
-        return self.open
+        self._below = 0
+        return opens
+
+    @property
+    def above(self) -> bool:
+        """Whether the last row was above the threshold."""
+        return self._below == 0

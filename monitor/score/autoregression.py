@@ -58,19 +58,23 @@ class Autoregression:
         x = np.asarray(history[len(history) - rows - longest :], dtype=np.float64)
         centre = float(np.median(x[longest:]))
         x = x - centre
-        target = x[longest:]
-        inputs = np.column_stack([x[longest - lag : len(x) - lag] for lag in lags])
-        spread = float(target.std())
+        spread = float(np.abs(x).max())
         if not spread > 1e-12 * abs(centre):
             return
-        ridge = np.eye(len(lags)) * (_RIDGE * rows * spread**2)
+        x = x / spread
+        target = x[longest:]
+        inputs = np.column_stack([x[longest - lag : len(x) - lag] for lag in lags])
+        deviation = float(target.std()) + 1e-9
+        ridge = np.eye(len(lags)) * (_RIDGE * rows * deviation**2)
         weights = np.ones(rows)
         fitted = np.zeros(len(lags))
         for _ in range(_ROUNDS):
             weighted = inputs * weights[:, None]
-            fitted = np.linalg.solve(weighted.T @ inputs + ridge * weights.mean(), weighted.T @ target)
+            fitted = np.linalg.solve(
+                weighted.T @ inputs + ridge * weights.mean(), weighted.T @ target
+            )
             errors = np.abs(target - inputs @ fitted)
-            scale = 1.483 * float(np.median(errors)) + 1e-9 * spread
+            scale = 1.483 * float(np.median(errors)) + 1e-9 * deviation
             weights = np.minimum(1.0, _HUBER * scale / np.maximum(errors, 1e-300))
         self._lags, self._weights, self._centre = lags, fitted.tolist(), centre
 

@@ -108,19 +108,17 @@ class Forecasts:
         self.expected, least = (self._last, last) if last < level else (self._level, level)
         if profile < _PROFILE_MARGIN * least and not isnan(self.profile):
             self.expected, least = self.profile, profile
-        if (
-            auto < _AUTO_MARGIN * least
-            and self._auto_rows > _AUTO_ROWS
-            and not isnan(self.auto)
-        ):
+        if auto < _AUTO_MARGIN * least and self._auto_rows > _AUTO_ROWS and not isnan(self.auto):
             self.expected = self.auto
 
     def _search(self, rows_a_day: int | None) -> None:
         """Look for a period; a day is one wherever nothing else is seen."""
         found = find_period(self.history.tail())
-        if rows_a_day is not None and len(self.history.values) >= _DAYS * rows_a_day:
-            if found is None or found > (1 - _NEAR_DAY) * rows_a_day:
-                found = rows_a_day
+        day = rows_a_day or 0
+        if len(self.history.values) >= _DAYS * day > 0 and (
+            found is None or found > (1 - _NEAR_DAY) * day
+        ):
+            found = day
         if found is None:
             return
         if self.period is None or abs(found - self.period) > _SAME * self.period:

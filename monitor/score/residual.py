@@ -9,7 +9,6 @@ MAD_TO_SD: Final = 1.25
 """Of a normal law, the standard deviation over the mean absolute error."""
 _CLIP: Final = 4.0
 _YOUNG: Final = 30
-_NEVER: Final = 1e-12
 _UNKNOWN: Final = (float("nan"), float("nan"), float("nan"))
 
 
@@ -47,4 +46,4 @@ class Residual:
         self._scale.learn(error)
 
     def _unit(self, spread: float) -> float:
-        return MAD_TO_SD * self._scale.mean + self._floor * spread + _NEVER
+        return MAD_TO_SD * self._scale.mean + self._floor * spread

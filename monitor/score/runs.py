@@ -7,6 +7,8 @@ _EXACT: Final = 15
 _PER_DOUBLING: Final = 4
 _BINS: Final = 64
 _LEAN: Final = 2.0
+_ORDINARY: Final = 0.05
+"""What goes on nine times in ten is no news, however long."""
 
 
 class Runs:
@@ -31,7 +33,7 @@ class Runs:
         place = _bin(self.length)
         usual = (self._all_on + 0.5) / (self._all_seen + 1)
         chance = (self._on[place] + _LEAN * usual) / (self._seen[place] + _LEAN)
-        return self.evidence + min(self._most, -log10(chance))
+        return self.evidence + min(self._most, max(0.0, -log10(chance) - _ORDINARY))
 
     def learn(self, *, longer: bool) -> None:
         """One row: the run goes on, or it is over (and a run of length 0 begins)."""

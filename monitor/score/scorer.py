@@ -9,9 +9,10 @@ from typing import Final
 from monitor.score.alarm import Alarm
 from monitor.score.forecasts import Forecasts
 from monitor.score.runs import Runs
-from monitor.score.signals import NAMES, Signals
+from monitor.score.scale import clipped
+from monitor.score.signals import NAMES, RESIDUALS, Signals
 from monitor.score.spacing import Spacing
-from monitor.score.tail import Tail
+from monitor.score.tail import LOGISTIC, Tail
 
 _NAN: Final = float("nan")
 _YOUNG: Final = 30
@@ -28,6 +29,11 @@ _STUCK_A_ROW: Final = 0.4
 _MISSING_A_ROW: Final = 1.0
 _WIDEST: Final = 10.0
 _UNITS_RATE: Final = 0.01
+_STRANGE: Final = 0.5
+"""What a row above the threshold counts in the tails: less, so that one anomaly does not hide the next."""
+_REMEMBERED: Final = 100
+_LARGEST: Final = 1e140
+"""Squares of larger values overflow."""
 
 
 class Reason(StrEnum):
@@ -95,7 +101,7 @@ class SeriesScorer:
         self._rows = 0
         self._forecasts = Forecasts()
         self._signals = Signals()
-        self._tails = [Tail() for _ in NAMES]
+        self._tails = [Tail(LOGISTIC if name in RESIDUALS else ()) for name in NAMES]
         self._spacing = Spacing()
         self._stuck = Runs(_STUCK_A_ROW)
         self._missing = Runs(_MISSING_A_ROW)
@@ -107,6 +113,7 @@ class SeriesScorer:
     def score_one(self, x: Mapping[str, float]) -> float:
         """The score of a row, 0 to 1; learns nothing."""
         value, time, n = _row(x)
+        value = clipped(value, _LARGEST) if isfinite(value) else _NAN
         return score_of(self._evidence(value, time, self._noise(value, n))[0])
 
     def learn_one(self, x: Mapping[str, float]) -> None:
@@ -121,6 +128,7 @@ class SeriesScorer:
             time: when, in seconds; NaN where that is unknown.
             n: units behind the value; NaN where that is unknown.
         """
+        value = clipped(value, _LARGEST) if isfinite(value) else _NAN
         noise = self._noise(value, n)
         expected = self._forecasts.expected
         lower, upper = self._band(expected, noise)
@@ -152,27 +160,33 @@ class SeriesScorer:
         if rows == 0:
             return 0.0, Reason.ORDINARY, []
         signals = self._signals.measure(value, self._forecasts, noise)
-        best, which = 0.0, 0
-        for place, signal in enumerate(signals):
-            if signal > 1:
-                found = self._tails[place].evidence(signal)
-                if found > best:
-                    best, which = found, place
-        reason = _REASONS[which]
-        if rows < _YOUNG:
-            best = 0.0
-        if value == self._last and self._stuck.length and (found := self._stuck.if_longer()) > best:
+        best, reason = self._strangest(signals)
+        if value == self._last and (found := self._stuck.if_longer()) > best:
             best, reason = found, Reason.STUCK
         best = min(best, cap) - _MANY_SIGNALS
-        if rows >= _YOUNG and (found := self._beyond(value)) > best:
-            best, reason = found, Reason.BEYOND_PAST
-        gap = self._gap(time)
-        if gap > best:
-            best, reason = gap, Reason.MISSING
+        for found, other in (
+            (self._beyond(value), Reason.BEYOND_PAST),
+            (self._gap(time), Reason.MISSING),
+        ):
+            if found > best:
+                best, reason = found, other
         return min(max(0.0, best), _MOST), reason, signals
+
+    def _strangest(self, signals: list[float]) -> tuple[float, Reason]:
+        """The highest evidence of any signal, and which."""
+        best, which = 0.0, 0
+        if self._rows >= _YOUNG:
+            for place, signal in enumerate(signals):
+                if signal > 1:
+                    found = self._tails[place].evidence(signal)
+                    if found > best:
+                        best, which = found, place
+        return best, _REASONS[which]
 
     def _beyond(self, value: float) -> float:
         """Evidence of a value outside all that was seen; 0 inside."""
+        if self._rows < _YOUNG:
+            return 0.0
         high, low = self._signals.high, self._signals.low
         beyond = max(value - high, low - value)
         if not beyond > _LEAST_BREAK * (high - low) > 0:
@@ -184,7 +198,9 @@ class SeriesScorer:
         absent = self._spacing.absent(time)
         if absent == 0 or self._missing.length:
             return 0.0
-        return min(absent * _MISSING_A_ROW, self._missing.if_longer() * absent, log10(self._rows + 1))
+        return min(
+            absent * _MISSING_A_ROW, self._missing.if_longer() * absent, log10(self._rows + 1)
+        )
 
     def _learn(
         self, value: float, time: float, n: float, noise: float, signals: list[float]
@@ -193,6 +209,8 @@ class SeriesScorer:
         self._spacing.learn(time)
         if absent:
             self._forecasts.skip(absent)
+            for _ in range(min(absent, _REMEMBERED)):
+                self._missing.learn(longer=True)
         missing = not isfinite(value)
         if self._rows:
             self._missing.learn(longer=missing)
@@ -200,9 +218,10 @@ class SeriesScorer:
             self._forecasts.skip(1)
             return
         self._learn_units(value, n)
+        weight = _STRANGE if self._alarm.above else 1.0
         for tail, signal in zip(self._tails, signals, strict=False):
             if signal == signal:  # noqa: PLR0124 - NaN
-                tail.learn(signal)
+                tail.learn(signal, weight)
         if self._rows:
             self._stuck.learn(longer=value == self._last)
         self._last = value

@@ -44,6 +44,7 @@ def _steady(x: NDArray[np.float64]) -> NDArray[np.float64]:
     quarter = max(1, len(x) // 4)
     x = x - np.linspace(x[:quarter].mean(), x[-quarter:].mean(), len(x))
     x = x - np.median(x)
+    x = x / max(float(np.abs(x).max()), 1e-300)
     limit = _WINSOR * 1.483 * float(np.median(np.abs(x)))
     if limit > 0:
         x = np.clip(x, -limit, limit)

@@ -4,7 +4,7 @@ Every signal is about 1 in size where nothing happens, and larger the stranger t
 """
 
 from collections import deque
-from math import isnan, sqrt
+from math import sqrt
 from typing import Final
 
 from monitor.score.forecasts import Forecasts
@@ -18,6 +18,10 @@ NAMES: Final = (
     "sequence_shift",
 )  # fmt: skip
 """The signals, in the order in which they are given."""
+RESIDUALS: Final = frozenset(
+    {"above", "below", "shift", "season_above", "season_below", "sequence_above", "sequence_below"}
+)
+"""Those that have about variance 1 by their scale."""
 _SLOW: Final = 0.0005
 _WINSOR: Final = 5.0
 _YOUNG: Final = 30
@@ -25,7 +29,8 @@ _FEW: Final = 5
 _CLIP: Final = 6.0
 _CALM_CLIP: Final = 3.0
 _CALM_RATE: Final = 0.06
-_NEVER: Final = 1e-12
+_ROUNDING: Final = 1e-12
+_SMALLEST: Final = 1e-300
 
 
 class Signals:
@@ -42,7 +47,7 @@ class Signals:
     )  # fmt: skip
 
     def __init__(self) -> None:
-        self.scale = _NEVER
+        self.scale = _SMALLEST
         self.high = self.low = _NAN
         self._rows = 0
         self._error = self._mean = self._variance = 0.0
@@ -64,9 +69,9 @@ class Signals:
             forecasts: made before the value was known.
             noise: how much wider than usual this value scatters.
         """
-        spread = sqrt(self._variance)
+        spread = self._spread()
         z = (value - forecasts.expected) / (self.scale * noise)
-        slow = (value - self._mean) / (spread + _NEVER)
+        slow = (value - self._mean) / spread
         near = clipped(z, _CLIP)
         recent = self._recent
         return [
@@ -86,28 +91,31 @@ class Signals:
         self._rows = rows = self._rows + 1
         if rows == 1:
             self._mean = self.high = self.low = value
+            self.scale = self._spread()
             return
         error = (value - forecasts.expected) / noise
         z = error / self.scale
         self._calm = self._calmer(z)
         self._recent.append(clipped(z, _CLIP))
-        spread = sqrt(self._variance)
+        spread = self._spread()
         self._season.learn((value - forecasts.profile) / noise, spread)
         self._sequence.learn((value - forecasts.auto) / noise, spread)
         size = abs(error) if rows <= _FEW else min(abs(error), self.limit)
         self._error += max(RATE, 1 / rows) * (size - self._error)
         self._learn_spread(value, spread)
-        self.scale = MAD_TO_SD * self._error + 0.1 * sqrt(self._variance) + self._least()
+        floor = 0.1 * self._spread() + 0.001 * (self.high - self.low)
+        self.scale = MAD_TO_SD * self._error + floor
 
     def _calmer(self, z: float) -> float:
         return self._calm + _CALM_RATE * (min(abs(z), _CALM_CLIP) - self._calm)
 
-    def _least(self) -> float:
-        return 0.001 * (self.high - self.low) + _NEVER
+    def _spread(self) -> float:
+        """Standard deviation; never 0, so that what is divided by it stays a number."""
+        return sqrt(self._variance) + _ROUNDING * max(abs(self.high), abs(self.low)) + _SMALLEST
 
     def _learn_spread(self, value: float, spread: float) -> None:
         step = value - self._mean
-        if self._rows > _YOUNG and spread > 0:
+        if self._rows > _YOUNG:
             step = clipped(step, _WINSOR * spread)
         rate = max(_SLOW, 1 / self._rows)
         self._mean += rate * step
