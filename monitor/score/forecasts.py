@@ -81,9 +81,9 @@ class Forecasts:
         self._look_ahead()
 
     def skip(self, steps: int) -> None:
-        """So many steps have no value."""
+        """So many steps have no value: those of the period before stand in for them."""
         if self._rows:
-            self.history.fill(steps, self._last)
+            self.history.fill(steps, self._last, self.period)
             self._look_ahead()
 
     def _learn_errors(self, value: float, limit: float) -> None:

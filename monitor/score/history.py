@@ -26,14 +26,18 @@ class History:
         if len(self.values) > 2 * _KEPT:
             del self.values[:_KEPT]
 
-    def fill(self, steps: int, value: float) -> None:
-        """Steps without a value; of a gap longer than what is kept, only its length is remembered."""
+    def fill(self, steps: int, value: float, period: int | None) -> None:
+        """Steps without a value, as if they were those of the period before, or else all `value`.
+
+        Of a gap longer than what is kept, only the length is remembered.
+        """
         if steps > _KEPT:
             self.values.clear()
             self.next += steps - _KEPT
             steps = _KEPT
+        back = period if period is not None and period <= len(self.values) else None
         for _ in range(steps):
-            self.append(value)
+            self.append(value if back is None else self.values[-back])
 
     def tail(self) -> list[float]:
         """At most the last 20,000 values."""

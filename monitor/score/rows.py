@@ -111,6 +111,8 @@ class Reader:
 
     def _time(self, text: str) -> float:
         time = _time_of(text.strip())
+        if self._places is not None and self._places[0] < 0:
+            return time
         if isnan(time):
             self.problems["a timestamp that cannot be read"] += 1
         elif time <= self._last:

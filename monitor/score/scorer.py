@@ -165,7 +165,7 @@ class SeriesScorer:
             best, reason = found, Reason.STUCK
         best = min(best, cap) - _MANY_SIGNALS
         for found, other in (
-            (self._beyond(value), Reason.BEYOND_PAST),
+            (self._beyond(value, noise), Reason.BEYOND_PAST),
             (self._gap(time), Reason.MISSING),
         ):
             if found > best:
@@ -183,12 +183,12 @@ class SeriesScorer:
                         best, which = found, place
         return best, _REASONS[which]
 
-    def _beyond(self, value: float) -> float:
+    def _beyond(self, value: float, noise: float) -> float:
         """Evidence of a value outside all that was seen; 0 inside."""
         if self._rows < _YOUNG:
             return 0.0
         high, low = self._signals.high, self._signals.low
-        beyond = max(value - high, low - value)
+        beyond = max(value - high, low - value) / noise
         if not beyond > _LEAST_BREAK * (high - low) > 0:
             return 0.0
         return log10((self._rows + 1) / 2) * min(1 + beyond / (high - low), _BREAK)

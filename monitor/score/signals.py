@@ -29,6 +29,7 @@ _FEW: Final = 5
 _CLIP: Final = 6.0
 _CALM_CLIP: Final = 3.0
 _CALM_RATE: Final = 0.06
+_SETTLED: Final = 60
 _ROUNDING: Final = 1e-12
 _SMALLEST: Final = 1e-300
 
@@ -71,7 +72,7 @@ class Signals:
         """
         spread = self._spread()
         z = (value - forecasts.expected) / (self.scale * noise)
-        slow = (value - self._mean) / spread
+        slow = (value - self._mean) / (spread * noise)
         near = clipped(z, _CLIP)
         recent = self._recent
         return [
@@ -81,7 +82,7 @@ class Signals:
             -slow,
             abs(near + recent[-1] + recent[-2] + recent[-3]) / 2,
             (abs(near) + sum(map(abs, recent))) / (len(recent) + 1),
-            1 / (self._calmer(z) + 0.02),
+            1 / (self._calmer(z) + 0.02) if self._rows > _SETTLED else _NAN,
             *self._season.measure((value - forecasts.profile) / noise, spread),
             *self._sequence.measure((value - forecasts.auto) / noise, spread),
         ]
@@ -107,7 +108,8 @@ class Signals:
         self.scale = MAD_TO_SD * self._error + floor
 
     def _calmer(self, z: float) -> float:
-        return self._calm + _CALM_RATE * (min(abs(z), _CALM_CLIP) - self._calm)
+        rate = max(_CALM_RATE, 1 / self._rows)
+        return self._calm + rate * (min(abs(z), _CALM_CLIP) - self._calm)
 
     def _spread(self) -> float:
         """Standard deviation; never 0, so that what is divided by it stays a number."""

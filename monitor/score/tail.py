@@ -101,7 +101,7 @@ class Tail:
         self._sums = sums = list(accumulate(reversed(self._counts)))
         exact = bisect_left(sums, _EXACT * sums[_TOP])
         body = bisect_left(sums, _BODY * sums[_TOP])
-        self._edge, lower = _value(_TOP - exact), _value(_TOP - body)
+        self._edge, lower = _value(_BINS - exact), _value(_BINS - body)
         self._at_edge = log10(sums[_TOP] / sums[exact])
         scale = (self._edge - lower) * _SHAPE / ((_BODY / _EXACT) ** _SHAPE - 1)
         self._scale = max(scale + _SHAPE * (self._edge - lower), _LEAST_SCALE * self._edge)
