@@ -8,7 +8,7 @@ LOCK := $(BIN)/uv pip compile -q --universal --generate-hashes --python-version 
 # The packages that decide and compute without input or output: 95 % of their branches are tested.
 comma := ,
 empty :=
-PURE := model stats definitions ingest aggregate baseline guard diagnose alert core
+PURE := model stats definitions ingest aggregate baseline guard diagnose alert core score
 PURE_FILES := $(subst $(empty) $(empty),$(comma),$(PURE:%=monitor/%/*))
 
 .NOTPARALLEL:

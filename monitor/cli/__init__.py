@@ -21,6 +21,7 @@ VERBS = (
     "demo",
     "replay",
     "backfill",
+    "score",
     "run",
     "explain",
     "annotate",

@@ -1,0 +1,50 @@
+"""The shape of a period: one running mean for each of its slots."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from monitor.score.scale import clipped
+
+_SLOTS: Final = 48
+_LEAST: Final = 3
+"""Values that a slot needs before it is believed."""
+_RATE: Final = 0.02
+
+
+class Profile:
+    """What is expected at each place of the period, from earlier periods."""
+
+    __slots__ = ("_counts", "_means", "_period")
+
+    def __init__(self, period: int, history: Sequence[float], first: int) -> None:
+        """Learn from what is known of earlier periods.
+
+        Args:
+            period: rows a period.
+            history: values, oldest first.
+            first: number of the first of them.
+        """
+        self._period = period
+        slots = min(period, _SLOTS)
+        self._means = [0.0] * slots
+        self._counts = [0] * slots
+        for number, value in enumerate(history, first):
+            self.learn(number, value, float("inf"))
+
+    def _slot(self, number: int) -> int:
+        place = number % self._period
+        return place * _SLOTS // self._period if self._period > _SLOTS else place
+
+    def expected(self, number: int) -> float:
+        """The mean of the slot of row `number`; NaN where too little is known."""
+        slot = self._slot(number)
+        return self._means[slot] if self._counts[slot] >= _LEAST else float("nan")
+
+    def learn(self, number: int, value: float, limit: float) -> None:
+        """Move the slot's mean towards a value, by a step that is at most that of `limit`."""
+        slot = self._slot(number)
+        self._counts[slot] = count = self._counts[slot] + 1
+        step = value - self._means[slot]
+        if count > _LEAST:
+            step = clipped(step, limit)
+        self._means[slot] += max(_RATE, 1 / count) * step

@@ -1,0 +1,125 @@
+"""What is looked at in a row: residuals of the forecasts, alone and together with those before.
+
+Every signal is about 1 in size where nothing happens, and larger the stranger the row is.
+"""
+
+from collections import deque
+from math import sqrt
+from typing import Final
+
+from monitor.score.forecasts import Forecasts
+from monitor.score.residual import MAD_TO_SD, Residual
+from monitor.score.scale import RATE, clipped
+
+_NAN: Final = float("nan")
+NAMES: Final = (
+    "above", "below", "high", "low", "shift", "volatile", "calm",
+    "season_above", "season_below", "season_shift", "sequence_above", "sequence_below",
+    "sequence_shift",
+)  # fmt: skip
+"""The signals, in the order in which they are given."""
+RESIDUALS: Final = frozenset(
+    {"above", "below", "shift", "season_above", "season_below", "sequence_above", "sequence_below"}
+)
+"""Those that have about variance 1 by their scale."""
+_SLOW: Final = 0.0005
+_WINSOR: Final = 5.0
+_YOUNG: Final = 30
+_FEW: Final = 5
+_CLIP: Final = 6.0
+_CALM_CLIP: Final = 3.0
+_CALM_RATE: Final = 0.06
+_SETTLED: Final = 60
+_ROUNDING: Final = 1e-12
+_SMALLEST: Final = 1e-300
+
+
+class Signals:
+    """Scales and short memories that turn a value into signals.
+
+    Attributes:
+        scale: of the residual of the forecast that is believed, in units of the value.
+        high, low: the extremes so far; NaN before the first value.
+    """
+
+    __slots__ = (
+        "_calm", "_error", "_mean", "_recent", "_rows", "_season", "_sequence", "_variance", "high",
+        "low", "scale",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.scale = _SMALLEST
+        self.high = self.low = _NAN
+        self._rows = 0
+        self._error = self._mean = self._variance = 0.0
+        self._season = Residual(rate=0.1, floor=0.05)
+        self._sequence = Residual(rate=0.2, floor=0.02)
+        self._recent: deque[float] = deque([0.0] * 7, maxlen=7)
+        self._calm = 1.0
+
+    @property
+    def limit(self) -> float:
+        """How far one value may move what is learnt."""
+        return _WINSOR * self.scale
+
+    def measure(self, value: float, forecasts: Forecasts, noise: float) -> list[float]:
+        """The signals of a value, as NAMES orders them; NaN where one is not known yet.
+
+        Args:
+            value: finite.
+            forecasts: made before the value was known.
+            noise: how much wider than usual this value scatters.
+        """
+        spread = self._spread()
+        z = (value - forecasts.expected) / (self.scale * noise)
+        slow = (value - self._mean) / (spread * noise)
+        near = clipped(z, _CLIP)
+        recent = self._recent
+        return [
+            z,
+            -z,
+            slow,
+            -slow,
+            abs(near + recent[-1] + recent[-2] + recent[-3]) / 2,
+            (abs(near) + sum(map(abs, recent))) / (len(recent) + 1),
+            1 / (self._calmer(z) + 0.02) if self._rows > _SETTLED else _NAN,
+            *self._season.measure((value - forecasts.profile) / noise, spread),
+            *self._sequence.measure((value - forecasts.auto) / noise, spread),
+        ]
+
+    def learn(self, value: float, forecasts: Forecasts, noise: float) -> None:
+        """Take one value in, before the forecasts learn it."""
+        self._rows = rows = self._rows + 1
+        if rows == 1:
+            self._mean = self.high = self.low = value
+            self.scale = self._spread()
+            return
+        error = (value - forecasts.expected) / noise
+        z = error / self.scale
+        self._calm = self._calmer(z)
+        self._recent.append(clipped(z, _CLIP))
+        spread = self._spread()
+        self._season.learn((value - forecasts.profile) / noise, spread)
+        self._sequence.learn((value - forecasts.auto) / noise, spread)
+        size = abs(error) if rows <= _FEW else min(abs(error), self.limit)
+        self._error += max(RATE, 1 / rows) * (size - self._error)
+        self._learn_spread(value, spread)
+        floor = 0.1 * self._spread() + 0.001 * (self.high - self.low)
+        self.scale = MAD_TO_SD * self._error + floor
+
+    def _calmer(self, z: float) -> float:
+        rate = max(_CALM_RATE, 1 / self._rows)
+        return self._calm + rate * (min(abs(z), _CALM_CLIP) - self._calm)
+
+    def _spread(self) -> float:
+        """Standard deviation; never 0, so that what is divided by it stays a number."""
+        return sqrt(self._variance) + _ROUNDING * max(abs(self.high), abs(self.low)) + _SMALLEST
+
+    def _learn_spread(self, value: float, spread: float) -> None:
+        step = value - self._mean
+        if self._rows > _YOUNG:
+            step = clipped(step, _WINSOR * spread)
+        rate = max(_SLOW, 1 / self._rows)
+        self._mean += rate * step
+        self._variance += rate * (step * step - self._variance)
+        self.high, self.low = max(self.high, value), min(self.low, value)
