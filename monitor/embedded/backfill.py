@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from monitor.clock import Clock
 from monitor.core.effects import ClosedBucket, Effect
 from monitor.definitions.plan import Plan
+from monitor.definitions.quality import is_quality
 from monitor.embedded.engine import Engine, Keeper
 from monitor.embedded.feeds import FilesFeed
 from monitor.ingest.envelope import Fields
@@ -70,7 +71,7 @@ class Backfill:
             if isinstance(effect, ClosedBucket):
                 self._end_us = max(effect.end_us, self._end_us or effect.end_us)
                 for group in effect.groups:
-                    if group.dimension == WHOLE:
+                    if group.dimension == WHOLE and not is_quality(group.metric):
                         left = float(np.nan_to_num(effect.learning_seconds[group.rows[0]]))
                         self._ready_us[group.metric] = effect.end_us + round(left * SECOND)
 

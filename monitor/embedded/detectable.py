@@ -36,7 +36,8 @@ def detectable_by_metric(
     """
     found: dict[str, dict[str, float | None]] = {}
     for lane in machine.lanes:
-        found.update(_of_lane(lane, from_us))
+        if not lane.key.quality:
+            found.update(_of_lane(lane, from_us))
     return {name: found[name] for name in sorted(found)}
 
 

@@ -15,6 +15,7 @@ from monitor.core.effects import Effect, IncidentChanged
 from monitor.core.machine import Machine
 from monitor.definitions import compile_plan, load
 from monitor.definitions.plan import Plan
+from monitor.definitions.quality import is_quality
 from monitor.errors import StateError
 from monitor.ingest.source import Ingest
 from monitor.journal.lines import Judged, bucket_rows
@@ -99,7 +100,8 @@ def run(plan: Plan, frames: Iterable[Frame]) -> list[Effect]:
 
 def rows(effects: Iterable[Effect]) -> list[BucketLine]:
     memory = Judged(3 * DAY)
-    return [row for effect in effects for row in bucket_rows(effect, memory=memory)]
+    every = [row for effect in effects for row in bucket_rows(effect, memory=memory)]
+    return [row for row in every if not is_quality(row.metric)]
 
 
 Key = tuple[str, str, str, str]
