@@ -9,7 +9,7 @@ import numpy as np
 from monitor.core.frozen import bet, subset_traits
 from monitor.definitions.plan import MetricPlan
 from monitor.guard.bets import Bets
-from monitor.model.release import Arms, Scope
+from monitor.model.release import Arms
 from monitor.model.tick import Bools, Expectation, Ints, Observation, Traits
 from monitor.release import arms
 from monitor.release.evidence import Note
@@ -122,7 +122,6 @@ class Canary:
     def blocked(
         self,
         metrics: Sequence[MetricPlan],
-        scope: Scope,
         watch: Watch,
         places: Sequence[Place | None],
     ) -> dict[str, tuple[str, Note]]:
@@ -132,7 +131,7 @@ class Canary:
         return {
             metric.name: (metric.better, _why_not(metric, self._named) or Note.NO_DATA)
             for metric in metrics
-            if scope.holds_metric(metric.name) and metric.name not in have
+            if metric.name in self._metrics and metric.name not in have
         }
 
     def restart(self) -> None:

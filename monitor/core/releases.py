@@ -234,7 +234,7 @@ class LaneReleases:
         canary = self._canaries.get(window.release.id)
         blocked: dict[str, tuple[str, Note]] = {}
         if canary is not None:
-            blocked = canary.blocked(self._panel.metrics, window.release.scope, watch, places)
+            blocked = canary.blocked(self._panel.metrics, watch, places)
         named = [places[row] for row in watch.rows[kept].tolist()]
         return ReleaseJudged.of(
             window.release,

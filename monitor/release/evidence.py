@@ -14,7 +14,7 @@ from monitor.model.time import to_rfc3339
 from monitor.release.scope import Place, is_explicit
 from monitor.release.watch import INTERVAL_ALPHA, LOG_ALPHA, Watch
 from monitor.stats.confidence_sequence import half_width
-from monitor.stats.exact import round_one
+from monitor.stats.exact import DIGITS, round_one
 
 LN10 = math.log(10)
 BAND_Z = 2.241403
@@ -117,6 +117,11 @@ class ReleaseJudged:
     as_of_us: int | None
     blocked: dict[str, tuple[str, Note]]
     notes: tuple[Note, ...]
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The names of the metrics, sorted: those of a lane are in no other."""
+        return tuple(sorted({place.metric.name for place in self.places} | self.blocked.keys()))
 
     @classmethod
     def of(
@@ -250,14 +255,14 @@ class _Series:
             if c[name][row]
         }
         bounded = known and math.isfinite(half)
-        interval = (round_one(max(effect - half, -1.0)), round_one(effect + half))
+        interval = (_round(max(effect - half, -1.0)), _round(effect + half))
         return SeriesEvidence(
             dimension=",".join(place.dimensions) or "all",
             segment=place.segment,
             up=_log10(c["up"][row]),
             down=_log10(c["down"][row]),
             share=round_one(float(c["share"][row])),
-            effect=round_one(effect) if known else None,
+            effect=_round(effect) if known else None,
             interval=interval if bounded else None,
             n=round_one(float(c["n"][row])),
             mde=_finite(self._mde[row]),
@@ -272,6 +277,11 @@ class _Series:
         if not self._c["ready"][row] and self._judged.release.arms is None:
             return Note.LEARNING
         return None
+
+
+def _round(effect: float) -> float:
+    """A difference of two numbers near 1 holds no more digits than they do."""
+    return round(effect, DIGITS) if math.isfinite(effect) else effect
 
 
 def _finite(value: float) -> float | None:

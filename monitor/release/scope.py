@@ -14,6 +14,8 @@ from monitor.definitions.plan import MetricPlan
 from monitor.model.release import Arms, Release, Scope
 from monitor.model.segment import parse_segment
 from monitor.model.tick import Bools, Floats
+from monitor.model.time import DAY
+from monitor.release.book import WATCHED_US
 
 HALF = 0.5
 
@@ -35,7 +37,21 @@ class Place:
 
 def metrics_in_scope(release: Release, metrics: Sequence[MetricPlan]) -> list[MetricPlan]:
     """The metrics that a release is judged by."""
-    return [metric for metric in metrics if release.scope.holds_metric(metric.name)]
+    return [metric for metric in metrics if is_judged_by(release, metric)]
+
+
+def is_judged_by(release: Release, metric: MetricPlan) -> bool:
+    """Whether the metric is in scope: where the scope names no metrics, each that can tell in time."""
+    return metric.name in release.scope.metrics or (
+        not release.scope.metrics and not is_too_slow(metric)
+    )
+
+
+def is_too_slow(metric: MetricPlan) -> bool:
+    """Whether no bucket begins and is known inside the time in which a release is watched."""
+    cohort = metric.cohort
+    horizon_us = 0 if cohort is None else cohort.within_us + cohort.day * DAY
+    return metric.calendar.width_us + horizon_us >= WATCHED_US
 
 
 def is_in_scope(place: Place, release: Release) -> bool:
@@ -44,7 +60,7 @@ def is_in_scope(place: Place, release: Release) -> bool:
     Of a scope without segments all are. With segments, those that have one of the named values of every
     named dimension that their metric is cut by; a metric that is cut by none of them as a whole.
     """
-    if not release.scope.holds_metric(place.metric.name):
+    if not is_judged_by(release, place.metric):
         return False
     named = _named(place.metric, release.scope)
     if not named:

@@ -15,7 +15,7 @@ import numpy as np
 from monitor.definitions.plan import MetricPlan
 from monitor.model.release import Release, Status, to_body
 from monitor.release.evidence import LN10, MetricEvidence, Note, SeriesEvidence, nothing
-from monitor.release.scope import metrics_in_scope
+from monitor.release.scope import is_too_slow, metrics_in_scope
 from monitor.release.watch import ALPHA, LOG_ALPHA
 from monitor.stats.exact import round_one
 from monitor.stats.selection import weighted_e_benjamini_hochberg
@@ -120,7 +120,7 @@ def judge(
         as_of=max(as_of, default=None),
         metrics=lines,
         other_releases=[identity(other) for other in others],
-        summary=_summary(release, verdict, lines, others),
+        summary=_summary(release, verdict, lines, others, _left_out(release, metrics)),
     )
 
 
@@ -242,8 +242,18 @@ WORDS = {
 }
 
 
+def _left_out(release: Release, metrics: Sequence[MetricPlan]) -> list[str]:
+    """Metrics that nobody excluded, and that cannot tell in time."""
+    slow = (metric.name for metric in metrics if is_too_slow(metric))
+    return [] if release.scope.metrics else list(slow)
+
+
 def _summary(
-    release: Release, verdict: Outcome, lines: Sequence[Line], others: Sequence[Release]
+    release: Release,
+    verdict: Outcome,
+    lines: Sequence[Line],
+    others: Sequence[Release],
+    left_out: Sequence[str],
 ) -> str:
     """The verdict in words; nothing is called a cause."""
     name = f"{release.service} {release.version} in {release.environment}"
@@ -262,6 +272,8 @@ def _summary(
     rest = [WORDS[note].capitalize() + "." for note in notes]
     if others:
         rest.append(f"Going on at the same time: {_others(others)}.")
+    if left_out:
+        rest.append(f"Left out, as a day is too short for them: {', '.join(left_out)}.")
     if release.arms is None:
         rest.append("Not randomised: judged against what was usual before.")
     return " ".join([first, *rest])
