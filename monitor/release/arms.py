@@ -16,11 +16,14 @@ from monitor.stats import laws
 
 EPS = 0.01
 """Half-width of the null band: both arms share season and level, so there is no baseline to be wrong."""
-LEAST_X = 10.0
-"""Of shares: what the control must count before its rate is used."""
+LEAST_X = 20.0
+"""Of shares: what the control must count before its rate is used, times 1 + n_t / n_c."""
+LEAST_LEARNT = 10.0
+"""Of shares: what it must count before its rate says something of the dispersion."""
 LEAST_DIFFERENCES = 10
 """Of the control's rate, before its own dispersion is used."""
 _BOTH = ("x_t", "n_t", "x_c", "n_c")
+_LEARNT = ("x_l", "n_l")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +48,7 @@ class Arms:
     """Rows of treatments, each with its control."""
 
     def __init__(self) -> None:
-        names = (*_BOTH, "rate", "spread", "squares", "differences")
+        names = (*_BOTH, *_LEARNT, "rate", "spread", "squares", "differences")
         floats = {name: Column(dtype="f8") for name in names}
         self.table = Table({"control": Column(dtype="i8", fill=-1), **floats})
 
@@ -89,21 +92,23 @@ class Arms:
             min_units: of both arms, for a rate to count.
         """
         t = self.table
+        with np.errstate(all="ignore"):
+            known = np.fmax(self._own_phi(), phi)  # of what was seen before this bucket
         for name, values in zip(_BOTH, (*treatment, *control), strict=True):
             t[name] += np.nan_to_num(values)
         share = law == laws.BETA_BINOMIAL
         x_t, n_t, x_c, n_c = (t[name].copy() for name in _BOTH)
-        usable = (n_t >= np.maximum(min_units, 1.0)) & (n_c >= np.maximum(min_units, 1.0))
-        usable &= ~share | ((x_c >= LEAST_X) & (n_c - x_c >= LEAST_X))
+        least = np.maximum(min_units, 1.0)
         with np.errstate(all="ignore"):
+            inflation = 1.0 + n_t / n_c
+            enough = (n_t >= least) & (n_c >= least)
+            enough &= ~share | (np.minimum(x_c, n_c - x_c) >= LEAST_X * inflation)
             level = np.where(share, (x_c + 0.5) / (n_c + 1.0), x_c / n_c)
-            least = np.where(share, 1.0, 0.0)
-            known = np.fmax(self._own_phi(), phi)  # of what was seen before this bucket
-            dispersion = np.maximum(known, least) * (1.0 + n_t / n_c)
-            self._learn(level, share, n_c, usable)
+            dispersion = np.maximum(known, np.where(share, 1.0, 0.0)) * inflation
+            self._learn(control, share, least)
         for name in _BOTH:
-            t[name] = np.where(usable, 0.0, t[name])
-        usable &= np.isfinite(dispersion) & (level > 0)
+            t[name] = np.where(enough, 0.0, t[name])
+        usable = enough & np.isfinite(dispersion) & (level > 0)
         return Compared(x=x_t, n=n_t, level=level, phi=dispersion, usable=usable)
 
     def _own_phi(self) -> Floats:
@@ -113,13 +118,20 @@ class Arms:
         known: Floats = np.where(count >= LEAST_DIFFERENCES, value, np.nan)
         return known
 
-    def _learn(self, level: Floats, share: Bools, n: Floats, usable: Bools) -> None:
+    def _learn(self, control: tuple[Floats, Floats], share: Bools, least: Floats) -> None:
         """Half the mean squared difference of neighbours, in units of the law at phi = 1."""
         t = self.table
+        for name, values in zip(_LEARNT, control, strict=True):
+            t[name] += np.nan_to_num(values)
+        x, n = t["x_l"].copy(), t["n_l"].copy()
+        enough = (n >= least) & (~share | (np.minimum(x, n - x) >= LEAST_LEARNT))
+        level = x / n
         spread = np.where(share, level * (1.0 - level), level * level) / n
         step = level - t["rate"]
-        counts = usable & (t["spread"] > 0)
+        counts = enough & (t["spread"] > 0)
         t["squares"] += np.where(counts, step * step / (spread + t["spread"]), 0.0)
         t["differences"] += counts
-        t["rate"] = np.where(usable, level, t["rate"])
-        t["spread"] = np.where(usable, spread, t["spread"])
+        t["rate"] = np.where(enough, level, t["rate"])
+        t["spread"] = np.where(enough, spread, t["spread"])
+        for name in _LEARNT:
+            t[name] = np.where(enough, 0.0, t[name])
