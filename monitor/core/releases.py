@@ -207,7 +207,7 @@ class LaneReleases:
         mine = subset_traits(traits, rows)
         watch.add(
             row=rows,
-            share=shares([place for _, place in found], ready, counted),
+            share=shares([place for _, place in found], ready, release, counted),
             base=level,
             sd=sd,
             eps=np.maximum(mine.min_relative_shift, BAND_SDS * sd),
