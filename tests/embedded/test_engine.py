@@ -60,6 +60,7 @@ def drain(feed: FilesFeed) -> int:
     return steps
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_goes_on_from_its_last_save(tmp_path: Path, files: list[Path]) -> None:
     with Store(tmp_path / "whole.db") as store:
         engine, feed = engine_on(store, tmp_path / "a", files)
@@ -81,6 +82,7 @@ def test_a_process_that_dies_goes_on_from_its_last_save(tmp_path: Path, files: l
         assert history.everything(store) == whole
 
 
+@pytest.mark.slow
 def test_what_has_ended_is_not_read_again(tmp_path: Path, files: list[Path]) -> None:
     with Store(tmp_path / "state.db") as store:
         engine, feed = engine_on(store, tmp_path, files)
@@ -91,6 +93,7 @@ def test_what_has_ended_is_not_read_again(tmp_path: Path, files: list[Path]) -> 
         assert engine.counts["read"] == 0
 
 
+@pytest.mark.slow
 def test_a_file_that_comes_later_restates_what_has_closed(
     tmp_path: Path, files: list[Path]
 ) -> None:
@@ -110,6 +113,7 @@ def test_a_file_that_comes_later_restates_what_has_closed(
     assert all(str(row["start"]) <= str(newest["start"]) for row in changed)
 
 
+@pytest.mark.slow
 def test_a_file_that_is_not_named_any_more_holds_nothing_back(
     tmp_path: Path, files: list[Path]
 ) -> None:
