@@ -1,5 +1,6 @@
 """A release is in the log: what is said of it follows from the log, whenever it was told."""
 
+import functools
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -374,3 +375,16 @@ def test_cohorts_are_compared_once_they_are_mature_whenever_it_was_told(tmp_path
     assert in_time.effect == pytest.approx(-0.4, abs=0.08)
     assert (late.verdict, late.effect) == (in_time.verdict, pytest.approx(in_time.effect, abs=0.02))
     assert Note.TOLD_LATE in late.notes
+
+
+def test_buckets_whose_data_is_in_doubt_are_not_bet_on_and_named(case: Case) -> None:
+    machine, _ = Machine.restore(case.plan, 0, case.state)
+    effects = machine.apply(release_frame([BAD]))
+    for lane in machine.lanes:
+        step = lane.releases.step
+        rows = list(range(lane.panel.series.size))
+        lane.releases.step = functools.partial(step, suspect=rows)  # type: ignore[method-assign]
+    effects += [e for frame in case.rest for e in machine.apply(frame)]
+    found = verdict(case.plan, effects, BAD)
+    assert {x.reason for x in found.metrics} == {Note.BAD_DATA_QUALITY}
+    assert found.verdict is Outcome.INCONCLUSIVE
