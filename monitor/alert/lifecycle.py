@@ -21,6 +21,7 @@ from monitor.model.incident import (
     IncidentState,
 )
 from monitor.model.quality import Account, Seen
+from monitor.model.release import Release, nearest_before
 from monitor.model.tick import Decision, Expectation, Reason, Traits
 from monitor.model.time import to_rfc3339
 
@@ -45,6 +46,7 @@ class Judged:
         end_us, width_us: end and length of the bucket.
         known_us: when it could be judged: its end; of a cohort, once its units have had their time.
         traits, expectation, decision: what was known, expected and decided.
+        releases: those that were told.
     """
 
     end_us: int
@@ -53,6 +55,7 @@ class Judged:
     traits: Traits
     expectation: Expectation
     decision: Decision
+    releases: Sequence[Release] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,6 +270,7 @@ def _describe(
         owner=plan.owner,
         segments=list(context.segments),
         data_quality=data_quality(context.seen, context.silent),
+        release=nearest_before(judged.releases, plan.name, started_us, slack_us=judged.width_us),
         summary="",
         runbook_url=plan.runbook_url,
         updated_at=to_rfc3339(judged.known_us),

@@ -16,17 +16,20 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from monitor.api import annotations, page, query
-from monitor.api.app_keys import APPEND, CLOCK, RECENT, STORE, Append, Recent
+from monitor.api import annotations, page, query, releases
+from monitor.api.app_keys import APPEND, CLOCK, METRICS, RECENT, STORE, TELL, Append, Recent, Tell
 from monitor.api.problem import MAX_BODY, problem, problems
 from monitor.api.tokens import TOKENS, Tokens
 from monitor.clock import Clock
 from monitor.definitions.plan import MetricPlan, Plan
 from monitor.export.prometheus import MAX_SERIES, BucketCollector, Segments
+from monitor.export.releases import ReleaseCollector
 from monitor.journal.records import WHOLE, alert_line
+from monitor.journal.releases import kept_releases
 from monitor.journal.store import Store
 from monitor.model.incident import IncidentState
 from monitor.model.record import Record
+from monitor.model.release import Release
 from monitor.settings import environment
 
 Readiness = Callable[[], Sequence[str]]
@@ -97,6 +100,7 @@ def create_app(
     multiprocess_dir: Path | str | None = None,
     tokens: Tokens | None = None,
     append: Append | None = None,
+    tell: Tell | None = None,
 ) -> web.Application:
     """The application.
 
@@ -113,6 +117,7 @@ def create_app(
             they are then read from there, and `registry` is not.
         tokens: who may write; without any, everyone who reaches it.
         append: keeps what is written; by default in `store`.
+        tell: keeps a release and lets the core know; by default it is only kept.
 
     Raises:
         StateError: the path is no usable state file.
@@ -121,6 +126,7 @@ def create_app(
     counted = multiprocess_dir or environment().get("PROMETHEUS_MULTIPROC_DIR")
     scraped = CollectorRegistry()
     scraped.register(BucketCollector(view, plan, segments=segments, max_series=max_series))
+    scraped.register(ReleaseCollector(lambda: kept_releases(view)))
     if counted:
         MultiProcessCollector(scraped, path=str(counted))  # type: ignore[no-untyped-call]
     else:
@@ -128,7 +134,9 @@ def create_app(
     app = web.Application(middlewares=[problems], client_max_size=MAX_BODY)
     app[SERVING] = Serving(view, plan, clock, ready, scraped)
     app[STORE], app[CLOCK], app[TOKENS] = view, clock, tokens or Tokens()
-    app[APPEND], app[RECENT] = append or _appending(view), Recent()
+    appends = append or _appending(view)
+    app[APPEND], app[RECENT] = appends, Recent()
+    app[METRICS], app[TELL] = plan.metrics, tell or _keeping(appends)
     if view is not store:
         app.on_cleanup.append(_close)
     app.add_routes(
@@ -143,6 +151,7 @@ def create_app(
             *annotations.ROUTES,
         ]
     )
+    releases.prepare(app)
     return app
 
 
@@ -153,6 +162,15 @@ def _appending(store: Store) -> Append:
         await asyncio.to_thread(store.commit, records)
 
     return append
+
+
+def _keeping(append: Append) -> Tell:
+    """Where no core listens."""
+
+    async def tell(_: Release, record: Record) -> None:
+        await append([record])
+
+    return tell
 
 
 async def _close(app: web.Application) -> None:

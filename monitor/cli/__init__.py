@@ -25,6 +25,8 @@ VERBS = (
     "run",
     "explain",
     "annotate",
+    "release",
+    "gate",
     "deadletters",
     "dashboards",
 )

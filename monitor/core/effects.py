@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from monitor.model.incident import IncidentChanged, IncidentFaded
 from monitor.model.quality import BucketQuality
 from monitor.model.tick import Floats, Ints, State
+from monitor.release.evidence import ReleaseJudged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +101,9 @@ class RestatedBucket:
     unjudged: State = State.LEARNING
 
 
-Effect = ClosedBucket | RunningBucket | RestatedBucket | IncidentChanged | IncidentFaded
+Effect = (
+    ClosedBucket | RunningBucket | RestatedBucket | IncidentChanged | IncidentFaded | ReleaseJudged
+)
 
 __all__ = [
     "ClosedBucket",
@@ -108,6 +111,7 @@ __all__ = [
     "Group",
     "IncidentChanged",
     "IncidentFaded",
+    "ReleaseJudged",
     "RestatedBucket",
     "RunningBucket",
 ]

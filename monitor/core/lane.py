@@ -19,6 +19,7 @@ from monitor.core.effects import ClosedBucket, Effect, Group, RestatedBucket
 from monitor.core.lane_key import LaneKey
 from monitor.core.measured import MeasuredTickets
 from monitor.core.measurement import Measurement, Qualities
+from monitor.core.releases import LaneReleases
 from monitor.definitions.plan import MetricPlan, Plan
 from monitor.guard import Guard, band_edges
 from monitor.model.segment import format_segment
@@ -72,6 +73,7 @@ class Lane:
         self.measurement = Measurement(past, metrics)
         self.contexts = Contexts(self.panel, self.measurement)
         self.tickets = MeasuredTickets()
+        self.releases = LaneReleases(plan, self.panel, self.baseline)
         self.changes: list[Change] = []
         self.shows_running = True
         self._groups: dict[tuple[int, int], tuple[Group, ...]] = {}
@@ -117,9 +119,11 @@ class Lane:
             traits=traits,
             expectation=expectation,
             decision=decision,
+            releases=self.releases.known,
         )
         changes = self._update_incidents(judged)
         measured = self.incidents.measured()
+        released = self.releases.step(tick, expectation, traits, decision, suspect=measured)
         changes += self._end_unaccounted(measured, judged)
         hold, incident_start = _held(decision, traits)
         self.baseline.learn(
@@ -132,7 +136,8 @@ class Lane:
         )
         bucket = self._closed_bucket(tick, expectation, decision)
         _mark_measured(bucket, measured)
-        return [bucket, *changes, *self._retire(seen.start_us, seen.end_us, known_us)]
+        retired = self._retire(seen.start_us, seen.end_us, known_us)
+        return [bucket, *changes, *released, *retired]
 
     def _as_judged(self, seen: Observation) -> Observation:
         """What the guard is given of a bucket."""
@@ -191,6 +196,7 @@ class Lane:
             return []
         self.baseline.clear(rows)
         self.guard.clear(rows)
+        self.releases.clear(rows)
         return self.incidents.drop(rows.tolist(), known_us, Reason.SERIES_RETIRED)
 
     def _grow(self) -> None:
@@ -295,6 +301,7 @@ class Lane:
             "guard": self.guard.dump(),
             "incidents": self.incidents.dump(),
             "tickets": self.tickets.dump(),
+            "releases": self.releases.dump(),
         }
 
     def _load(self, state: dict[str, Any]) -> None:
@@ -309,6 +316,9 @@ class Lane:
         if len(self.panel.gone):
             self.baseline.clear(self.panel.gone)
             self.guard.clear(self.panel.gone)
+        if "releases" in state:
+            self.releases.load(state["releases"])
+            self.releases.clear(self.panel.gone)
 
 
 def _mark_measured(bucket: ClosedBucket, rows: list[int]) -> None:

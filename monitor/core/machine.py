@@ -1,6 +1,7 @@
 """The core: `apply(frame) -> effects`. No clock, no I/O, no chance: state = f(log, definitions, code)."""
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 from monitor.aggregate.ledger_past import LedgerPast
@@ -13,6 +14,8 @@ from monitor.core.lane_key import LaneKey
 from monitor.core.quality_lane import QualityLane, Voice, open_quality_lane, quality_key
 from monitor.definitions.plan import MetricPlan, Plan
 from monitor.model.frame import Deltas, Frame
+from monitor.model.release import RELEASES, Release
+from monitor.release.book import Book
 
 
 class Machine:
@@ -38,9 +41,11 @@ class Machine:
         self.plan = plan
         self.shard = shard
         self.counters: Counter[str] = Counter()
+        self._book = Book()
         self._sources = Sources() if state is None else Sources.load(state["sources"])
         if state is not None:
             self.counters.update(state["counters"])
+            self._book.load(state.get("releases", []))
         self._voice = Voice(plan, shard)
         self._past = LedgerPast(plan.base_us, None if state is None else state.get("ledger"))
         self._metrics = {m.name: m for m in plan.metrics if plan.shard_of(m.name) == shard}
@@ -57,6 +62,9 @@ class Machine:
         opened = [
             open_lane(key, by_key[key], self.plan, self._past, states.get(key)) for key in order
         ]
+        for lane in opened:
+            if lane.key not in states:
+                lane.releases.tell(self._book.windows())
         if not self.plan.quality:
             return opened
         state = states.get(quality_key(self.plan))
@@ -81,6 +89,11 @@ class Machine:
         return dict(self._sources.positions)
 
     @property
+    def releases(self) -> tuple[Release, ...]:
+        """The releases that it was told of, in the order of their starts."""
+        return self._book.releases
+
+    @property
     def folded(self) -> Counter[tuple[str, str]]:
         """Events that went to `other`, by (metric, dimension)."""
         own = (lane.panel.folded for lane in self._lanes if not isinstance(lane, QualityLane))
@@ -101,9 +114,12 @@ class Machine:
         A frame that was applied before is skipped. One that leaves a gap is applied and the gap
         counted: whoever reads the log may look again first (see `gap`).
         """
+        told = self._tell(frame.releases)
+        if frame.source == RELEASES:
+            return told
         if self._sources.is_repeat(frame):
             self.counters["frames_repeated"] += 1
-            return []
+            return told
         self.counters["frames"] += 1
         self.counters["offsets_missing"] += self._sources.gap(frame)
         self.counters["events_lost"] += frame.lost
@@ -116,7 +132,15 @@ class Machine:
         for lane in self._lanes:
             if isinstance(lane, QualityLane):
                 lane.take(frame)
-        return self._advance()
+        return told + self._advance()
+
+    def _tell(self, releases: Sequence[Release]) -> list[Effect]:
+        """Take in what was told of releases; what is told again changes nothing."""
+        if not releases or not self._book.take(releases):
+            return []
+        windows = self._book.windows()
+        judged = (lane for lane in self._lanes if not isinstance(lane, QualityLane))
+        return [effect for lane in judged for effect in lane.releases.tell(windows)]
 
     def _merge(self, deltas: Deltas) -> None:
         metric = self._metrics.get(deltas.metric)
@@ -180,6 +204,7 @@ class Machine:
                 "sources": self._sources.dump(),
                 "counters": dict(self.counters),
                 "ledger": self._past.dump(),
+                "releases": self._book.dump(),
                 "lanes": [lane.dump() for lane in self._lanes],
             }
         )

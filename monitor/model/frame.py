@@ -1,5 +1,6 @@
 """A frame: what one source partition says to one shard in one flush. The log is made of these."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 from monitor.model import codec
 from monitor.model.ledger import Ledger
+from monitor.model.release import RELEASES, Release
 from monitor.model.time import NEVER
 
 
@@ -94,6 +96,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
         deltas: one entry a metric of the shard that has rows.
         ledger: what was seen of the measurement itself, the same for every shard of a flush; None
             where nothing was.
+        releases: what was told of releases; a frame of the source `RELEASES` brings nothing else.
     """
 
     source: int
@@ -106,9 +109,15 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     activity: Any = msgspec.field(default_factory=lambda: np.empty(0, np.int64))
     deltas: list[Deltas] = []
     ledger: Ledger | None = None
+    releases: list[Release] = []
 
 
 _decoder = codec.decoder(Frame)
+
+
+def release_frame(releases: Iterable[Release]) -> Frame:
+    """The frame that tells a shard of releases."""
+    return Frame(source=RELEASES, sources=0, start=0, stop=0, releases=list(releases))
 
 
 def encode_frame(frame: Frame) -> bytes:
