@@ -233,6 +233,42 @@ class Panel:
             active=active,
         )
 
+    @property
+    def closed_from_us(self) -> int | None:
+        """Start of the oldest bucket whose sums are kept; None where nothing is."""
+        return next(iter(self._closed.starts()), None)
+
+    @property
+    def closed_until_us(self) -> int:
+        """End of the newest closed bucket; `NEVER` before the first."""
+        newest_us = self._closed.newest_us
+        return NEVER if newest_us == NEVER else bucket_end(self.calendar, newest_us)
+
+    def closed_ticks(self, from_us: int, until_us: int) -> Iterator[Tick]:
+        """The closed buckets inside a span again, as late events have left them, without windows."""
+        rows = np.arange(self.series.size)
+        for start in self._closed.starts():
+            end = bucket_end(self.calendar, start)
+            if start < from_us or end > until_us:
+                continue
+            sums, sketch = self._closed.sums_of(start, rows), self._closed.sketch(start)
+            active = self._closed.was_active(start)
+            alive = self.series.table["born_us"] <= start
+            measures = self._values.forms.measured(rows, sums, sketch)
+            read = self._values.read(rows, measures, active=active)
+            value = np.where(alive, read.value, np.nan)
+            yield Tick(
+                observation=Observation(
+                    start_us=start, end_us=end, x=read.x, n=read.n, observed=alive & read.observed
+                ),
+                measures=measures,
+                sketch=sketch,
+                value=value,
+                window_value=value,
+                alive=alive,
+                active=active,
+            )
+
     def _window_values(self, rows: Ints, value: Floats) -> Floats:
         out = value.copy()
         lengths = self._values.window_us(rows)

@@ -18,6 +18,7 @@ from monitor.model.incident import (
     IncidentFaded,
     IncidentState,
 )
+from monitor.model.release import Release, nearest_before
 from monitor.model.tick import Decision, Expectation, Reason, Traits
 from monitor.model.time import to_rfc3339
 
@@ -41,6 +42,7 @@ class Judged:
         end_us, width_us: end and length of the bucket.
         known_us: when it could be judged: its end; of a cohort, once its units have had their time.
         traits, expectation, decision: what was known, expected and decided.
+        releases: those that were told.
     """
 
     end_us: int
@@ -49,6 +51,7 @@ class Judged:
     traits: Traits
     expectation: Expectation
     decision: Decision
+    releases: Sequence[Release] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,6 +233,7 @@ def _describe(
         severity=plan.severity,
         owner=plan.owner,
         segments=list(context.segments),
+        release=nearest_before(judged.releases, plan.name, started_us, slack_us=judged.width_us),
         data_quality=DataQuality(silent=list(context.silent)),
         summary="",
         runbook_url=plan.runbook_url,

@@ -99,6 +99,7 @@ def summary(plan: MetricPlan, incident: Incident, *, started_us: int, detected_u
         headline(plan, incident, started_us),
         evidence_sentence(incident, detected_us),
         where_sentence(plan, incident),
+        release_sentence(incident),
         contact_sentence(plan),
     ]
     return " ".join(sentence for sentence in sentences if sentence)
@@ -152,6 +153,17 @@ def where_sentence(plan: MetricPlan, incident: Incident) -> str | None:
     ]
     more = len(incident.segments) - len(parts)
     return f"Where: {'; '.join(parts)}{f'; and {more} more' if more else ''}."
+
+
+def release_sentence(incident: Incident) -> str | None:
+    """The nearest release before the shift, if there is one; being near is no cause."""
+    release = incident.release
+    if release is None:
+        return None
+    before_us = int(release["seconds_before"]) * SECOND
+    when = f"{duration(before_us)} before" if before_us >= MINUTE else "just before"
+    on = release.get("on") or release["service"]
+    return f"Release: {release['version']} on {on} started {when}; no claim of cause."
 
 
 def contact_sentence(plan: MetricPlan) -> str:

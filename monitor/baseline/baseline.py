@@ -108,6 +108,12 @@ class Baseline:
             table.clear(rows)
         self._forecasts.clear()
 
+    @property
+    def levels(self) -> Floats:
+        """The level in use by row: expectations are proportional to it; NaN where there is none."""
+        levels: Floats = self._level.table["base"].copy()
+        return levels
+
     def expect(self, start_us: int, end_us: int, traits: Traits) -> Expectation:
         """What the bucket should hold, of all rows; changes nothing that is learnt."""
         slot = self._slots.of(start_us)

@@ -17,6 +17,7 @@ from monitor.definitions.plan import Plan
 from monitor.embedded.inject import parse_injection
 from monitor.embedded.outputs import Buckets, FileOutputs
 from monitor.embedded.record import Recorder
+from monitor.embedded.releases_file import read_releases
 from monitor.embedded.replay import Replay, reasons_in_words
 from monitor.embedded.trial import Trial
 from monitor.embedded.whole_file import WholeFile
@@ -56,6 +57,13 @@ from monitor.settings import AlertBudget, environment
     metavar="FILE.html",
     help="Also write a page with a chart per alert.",
 )
+@click.option(
+    "--releases",
+    "releases_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="What was released in that time, one release a line: also writes verdicts.ndjson.",
+)
 @json_option
 def command(
     *,
@@ -65,6 +73,7 @@ def command(
     buckets: str,
     injections: tuple[str, ...],
     report: Path | None,
+    releases_file: Path | None,
     as_json: bool,
 ) -> None:
     """Run history through the pipeline, at full speed.
@@ -77,6 +86,7 @@ def command(
     _tell_unserved(plan)
     trials = [Trial(plan, parse_injection(text, plan)) for text in injections]
     recorder = None if report is None else Recorder(plan)
+    releases = [] if releases_file is None else read_releases(releases_file)
     inputs = open_files(files)
     outputs = FileOutputs(
         out, buckets=Buckets(buckets), restatement_window_us=plan.restatement_window_us
@@ -97,18 +107,24 @@ def command(
             progress=watch.advance,
             trials=trials,
             recorder=recorder,
+            releases=releases,
         )
         run.run()
         summary = run.summary(perf_counter() - began)
         if page is not None and recorder is not None:
             budgets = _budgets(configuration.settings.alert_budget, run)
             page.finish(_page(files, summary, budgets, recorder, out).encode())
+        verdicts = run.verdicts.verdicts(releases)
+        if releases_file is not None:
+            outputs.verdicts(verdicts)
         outputs.finish(summary)
     _warn(inputs, summary)
     if as_json:
         print_json(summary)
     else:
         _print(run, summary, out, report)
+        for verdict in verdicts:
+            console().print(f"\n{verdict.summary}", markup=False)
 
 
 @contextmanager

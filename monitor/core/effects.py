@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from monitor.model.incident import IncidentChanged, IncidentFaded
 from monitor.model.tick import Floats, Ints
+from monitor.release.evidence import ReleaseJudged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +95,9 @@ class RestatedBucket:
     measures: Floats
 
 
-Effect = ClosedBucket | RunningBucket | RestatedBucket | IncidentChanged | IncidentFaded
+Effect = (
+    ClosedBucket | RunningBucket | RestatedBucket | IncidentChanged | IncidentFaded | ReleaseJudged
+)
 
 __all__ = [
     "ClosedBucket",
@@ -102,6 +105,7 @@ __all__ = [
     "Group",
     "IncidentChanged",
     "IncidentFaded",
+    "ReleaseJudged",
     "RestatedBucket",
     "RunningBucket",
 ]

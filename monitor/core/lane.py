@@ -15,6 +15,7 @@ from monitor.alert.lifecycle import Change, Context, Identity, Incidents, Judged
 from monitor.baseline import Baseline
 from monitor.core.effects import ClosedBucket, Effect, Group, RestatedBucket
 from monitor.core.lane_key import LaneKey
+from monitor.core.releases import LaneReleases
 from monitor.definitions.plan import MetricPlan, Plan
 from monitor.diagnose import blamed_segments
 from monitor.guard import Guard, band_edges
@@ -54,6 +55,7 @@ class Lane:
         self.baseline = Baseline(bucket_us=width, timezones=self.panel.series.timezones)
         self.guard = Guard(bucket_us=width)
         self.incidents = Incidents()
+        self.releases = LaneReleases(plan, self.panel, self.baseline)
         self.changes: list[Change] = []
         self._groups: dict[tuple[int, int], tuple[Group, ...]] = {}
         if state is not None:
@@ -98,7 +100,9 @@ class Lane:
             traits=traits,
             expectation=expectation,
             decision=decision,
+            releases=self.releases.known,
         )
+        released = self.releases.step(tick, expectation, traits, decision)
         changes = self._update_incidents(judged)
         hold, incident_start = _held(decision, traits)
         self.baseline.learn(
@@ -110,7 +114,8 @@ class Lane:
             accepted=decision.closed & (decision.reason == Reason.NEW_NORMAL),
         )
         bucket = self._closed_bucket(tick, expectation, decision)
-        return [bucket, *changes, *self._retire(seen.start_us, seen.end_us, known_us)]
+        retired = self._retire(seen.start_us, seen.end_us, known_us)
+        return [bucket, *changes, *released, *retired]
 
     def restate(self) -> list[Effect]:
         """Apply the late events so far to closed buckets."""
@@ -176,6 +181,7 @@ class Lane:
             return []
         self.baseline.clear(rows)
         self.guard.clear(rows)
+        self.releases.clear(rows)
         return self.incidents.drop(rows.tolist(), known_us, Reason.SERIES_RETIRED)
 
     def _grow(self) -> None:
@@ -274,6 +280,7 @@ class Lane:
             "baseline": self.baseline.dump(),
             "guard": self.guard.dump(),
             "incidents": self.incidents.dump(),
+            "releases": self.releases.dump(),
         }
 
     def _load(self, state: dict[str, Any]) -> None:
@@ -287,6 +294,9 @@ class Lane:
         if len(self.panel.gone):
             self.baseline.clear(self.panel.gone)
             self.guard.clear(self.panel.gone)
+        if "releases" in state:
+            self.releases.load(state["releases"])
+            self.releases.clear(self.panel.gone)
 
 
 def _rounded(figures: dict[str, float | None]) -> dict[str, float | None]:

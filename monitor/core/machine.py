@@ -1,6 +1,7 @@
 """The core: `apply(frame) -> effects`. No clock, no I/O, no chance: state = f(log, definitions, code)."""
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 from monitor.aggregate.sources import Sources
@@ -11,6 +12,8 @@ from monitor.core.lane import Lane
 from monitor.core.lane_key import LaneKey
 from monitor.definitions.plan import MetricPlan, Plan
 from monitor.model.frame import Deltas, Frame
+from monitor.model.release import RELEASES, Release
+from monitor.release.book import Book
 
 
 class Machine:
@@ -26,9 +29,11 @@ class Machine:
         self.plan = plan
         self.shard = shard
         self.counters: Counter[str] = Counter()
+        self._book = Book()
         self._sources = Sources() if state is None else Sources.load(state["sources"])
         if state is not None:
             self.counters.update(state["counters"])
+            self._book.load(state.get("releases", []))
         self._metrics = {m.name: m for m in plan.metrics if plan.shard_of(m.name) == shard}
         self._lanes = self._open_lanes({} if state is None else snapshot.lanes(state))
         self._lane_of = {m.name: lane for lane in self._lanes for m in lane.panel.metrics}
@@ -38,7 +43,11 @@ class Machine:
         for metric in self._metrics.values():
             by_key[LaneKey.of(metric)].append(metric)
         order = sorted(by_key, key=LaneKey.order)
-        return [open_lane(key, by_key[key], self.plan, states.get(key)) for key in order]
+        lanes = [open_lane(key, by_key[key], self.plan, states.get(key)) for key in order]
+        for lane in lanes:
+            if lane.key not in states:
+                lane.releases.tell(self._book.windows())
+        return lanes
 
     @property
     def lanes(self) -> tuple[Lane, ...]:
@@ -56,6 +65,11 @@ class Machine:
         return dict(self._sources.positions)
 
     @property
+    def releases(self) -> tuple[Release, ...]:
+        """The releases that it was told of, in the order of their starts."""
+        return self._book.releases
+
+    @property
     def folded(self) -> Counter[tuple[str, str]]:
         """Events that went to `other`, by (metric, dimension)."""
         return sum((lane.panel.folded for lane in self._lanes), Counter[tuple[str, str]]())
@@ -70,9 +84,12 @@ class Machine:
         A frame that was applied before is skipped. One that leaves a gap is applied and the gap
         counted: whoever reads the log may look again first (see `gap`).
         """
+        told = self._tell(frame.releases)
+        if frame.source == RELEASES:
+            return told
         if self._sources.is_repeat(frame):
             self.counters["frames_repeated"] += 1
-            return []
+            return told
         self.counters["frames"] += 1
         self.counters["offsets_missing"] += self._sources.gap(frame)
         self.counters["events_lost"] += frame.lost
@@ -81,7 +98,14 @@ class Machine:
             lane.panel.note_activity(frame.activity)
         for deltas in frame.deltas:
             self._merge(deltas)
-        return self._advance()
+        return told + self._advance()
+
+    def _tell(self, releases: Sequence[Release]) -> list[Effect]:
+        """Take in what was told of releases; what is told again changes nothing."""
+        if not releases or not self._book.take(releases):
+            return []
+        windows = self._book.windows()
+        return [effect for lane in self._lanes for effect in lane.releases.tell(windows)]
 
     def _merge(self, deltas: Deltas) -> None:
         metric = self._metrics.get(deltas.metric)
@@ -133,6 +157,7 @@ class Machine:
             {
                 "sources": self._sources.dump(),
                 "counters": dict(self.counters),
+                "releases": self._book.dump(),
                 "lanes": [lane.dump() for lane in self._lanes],
             }
         )

@@ -14,6 +14,7 @@ from monitor.errors import StateError
 from monitor.journal.lines import Judged, bucket_ndjson
 from monitor.journal.records import alert_line, dead_letter_line
 from monitor.model.event import DeadLetter
+from monitor.release.verdict import Verdict
 
 _encoder = msgspec.json.Encoder()
 
@@ -29,7 +30,7 @@ class Buckets(StrEnum):
 class FileOutputs:
     """`alerts.ndjson`, `buckets.ndjson`, `dead_letters.ndjson` and `summary.json` in a folder.
 
-    They grow under temporary names and are renamed when `finish` is called; left otherwise, they go.
+    Where releases were told, `verdicts.ndjson` too. They grow under temporary names and are renamed when `finish` is called; left otherwise, they go.
 
     Args:
         folder: made if absent.
@@ -69,6 +70,12 @@ class FileOutputs:
         """Write what could not be used, whole."""
         for letter in letters:
             self._write("dead_letters", dead_letter_line(letter))
+
+    def verdicts(self, verdicts: Sequence[Verdict]) -> None:
+        """Write `verdicts.ndjson`, one release a line."""
+        path = self.folder / f"verdicts.ndjson{PARTIAL}"
+        self._files["verdicts"] = path.open("wb")
+        self._files["verdicts"].write(_encoder.encode_lines(verdicts))
 
     def _write(self, name: str, line: dict[str, Any]) -> None:
         self._files[name].write(_encoder.encode(line) + b"\n")

@@ -11,10 +11,13 @@ from monitor.embedded.detectable import detectable_by_metric
 from monitor.embedded.record import Recorder
 from monitor.embedded.totals import Totals
 from monitor.embedded.trial import Trial
+from monitor.embedded.verdicts import Verdicts
 from monitor.ingest.envelope import Fields
 from monitor.ingest.files import LineFile
 from monitor.ingest.source import Ingest
 from monitor.model.event import DeadLetter
+from monitor.model.frame import release_frame
+from monitor.model.release import Release
 
 CHUNK_LINES = 20_000
 CHUNK_CELLS = 50_000
@@ -43,6 +46,12 @@ class Replay:
         progress: called with the bytes and the lines read since the last call.
         trials: injections that are followed beside it.
         recorder: keeps the buckets around alerts, where a report is asked for.
+        releases: what was released in that time.
+
+    Attributes:
+        machine: the core.
+        totals: what was counted.
+        verdicts: follows the releases.
     """
 
     def __init__(
@@ -56,8 +65,11 @@ class Replay:
         progress: Callable[[int, int], None] = lambda _bytes, _lines: None,
         trials: Sequence[Trial] = (),
         recorder: Recorder | None = None,
+        releases: Sequence[Release] = (),
     ) -> None:
         self.machine = Machine(plan)
+        self.machine.apply(release_frame(releases))
+        self.verdicts = Verdicts(plan)
         self.totals = Totals.of(plan)
         self._trials = trials
         self._recorder = recorder
@@ -103,6 +115,7 @@ class Replay:
 
     def _decided(self, effects: list[Effect]) -> None:
         self.totals.decided(effects)
+        self.verdicts.effects(effects)
         self._sink.effects(effects)
         for trial in self._trials:
             trial.control(effects)

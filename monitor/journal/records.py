@@ -17,6 +17,7 @@ from monitor.core.effects import (
     Group,
     IncidentChanged,
     IncidentFaded,
+    ReleaseJudged,
     RestatedBucket,
     RunningBucket,
 )
@@ -26,6 +27,7 @@ from monitor.model.incident import Incident
 from monitor.model.record import Record, Stream
 from monitor.model.tick import Floats, State
 from monitor.model.time import to_rfc3339
+from monitor.release.evidence import evidence
 from monitor.stats.exact import round_significant
 
 WHOLE = "all"
@@ -54,6 +56,15 @@ def records(effect: Effect) -> list[Record]:
             return [Record(stream=Stream.ALERTS, key=incident.alert_id, value=value)]
         case IncidentFaded(alert_id=alert_id):
             return [Record(stream=Stream.ALERTS, key=alert_id, value=None)]
+        case ReleaseJudged():
+            return [
+                Record(
+                    stream=Stream.VERDICTS,
+                    key=f"{one.release}|{one.metric}",
+                    value=_encoder.encode(one),
+                )
+                for one in evidence(effect)
+            ]
 
 
 def closed_columns(effect: ClosedBucket, *, parents_only: bool = False) -> Iterator[BucketColumns]:

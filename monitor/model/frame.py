@@ -1,5 +1,6 @@
 """A frame: what one source partition says to one shard in one flush. The log is made of these."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -7,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.model import codec
+from monitor.model.release import RELEASES, Release
 from monitor.model.time import NEVER
 
 
@@ -91,6 +93,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
         activity: starts of the base buckets in which any on-time event arrived, sorted, whether or
             not a metric uses it. int64[b]
         deltas: one entry a metric of the shard that has rows.
+        releases: what was told of releases; a frame of the source `RELEASES` brings nothing else.
     """
 
     source: int
@@ -102,9 +105,15 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     lost: int = 0
     activity: Any = msgspec.field(default_factory=lambda: np.empty(0, np.int64))
     deltas: list[Deltas] = []
+    releases: list[Release] = []
 
 
 _decoder = codec.decoder(Frame)
+
+
+def release_frame(releases: Iterable[Release]) -> Frame:
+    """The frame that tells a shard of releases."""
+    return Frame(source=RELEASES, sources=0, start=0, stop=0, releases=list(releases))
 
 
 def encode_frame(frame: Frame) -> bytes:

@@ -29,3 +29,23 @@ def e_benjamini_hochberg(log_m: Floats, log_threshold: Floats) -> Bools:
     last = int(np.flatnonzero(enough)[-1])
     named: Bools = ratio >= ordered[last]
     return named
+
+
+def weighted_e_benjamini_hochberg(log_e: Floats, log_share: Floats, log_alpha: float) -> int:
+    """How many e-values e-BH with weights selects: those with the largest `log_e + log_share`.
+
+    Wang and Ramdas, False discovery rate control with e-values (2022): the largest k such that the k-th
+    largest of E times its share is at least 1 / (k alpha), the shares being 1 at most together.
+
+    Args:
+        log_e: natural log of E; -inf where there is none.
+        log_share: natural log of each one's share; -inf where it has none.
+        log_alpha: natural log of alpha.
+
+    >>> weighted_e_benjamini_hochberg(np.log([300.0, 160.0, 5.0]), np.log([0.5, 0.5, 1e-9]), np.log(0.01))
+    2
+    """
+    weighed = np.sort(log_e + log_share)[::-1]
+    enough = weighed + log_alpha + np.log(np.arange(1, weighed.size + 1)) >= 0
+    selected = np.flatnonzero(enough)
+    return int(selected[-1]) + 1 if selected.size else 0
