@@ -16,7 +16,6 @@ import msgspec
 import structlog
 import xxhash
 
-from monitor.clock import Clock
 from monitor.model import annotation
 from monitor.model.record import Record, Stream
 from monitor.model.release import from_body
@@ -33,7 +32,9 @@ GIVEN = "grafana|"
 _MILLISECOND = SECOND // 1000
 _TIMEOUT = aiohttp.ClientTimeout(total=20.0)
 _GONE = 404
-_FAULT, _SERVER_FAULT, _TOO_MANY = 300, 500, 429
+_FAULT = 300
+_OF_THE_BODY = (400, 409, 412, 413, 422)
+"""Answers that will be the same however often this body is sent; others are of address, token or server."""
 _log = structlog.get_logger()
 
 Append = Callable[[Sequence[Record]], Awaitable[None]]
@@ -134,15 +135,13 @@ class GrafanaKeeper:
         token: sent as a bearer token; none where empty.
         view: what is read.
         append: keeps the ids that Grafana gives, in the journal.
-        clock: the wall clock.
     """
 
-    def __init__(self, url: str, token: str, view: Documents, append: Append, clock: Clock) -> None:
+    def __init__(self, url: str, token: str, view: Documents, append: Append) -> None:
         self._url = url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._view = view
         self._append = append
-        self._clock = clock
         self._session: aiohttp.ClientSession | None = None
         self._refused: dict[str, str] = {}
         self._known: dict[str, Given] = {}
@@ -282,6 +281,6 @@ class GrafanaKeeper:
         except (aiohttp.ClientError, TimeoutError, OSError, msgspec.DecodeError) as error:
             message = f"{self._url}: {str(error) or type(error).__name__}"
             raise GrafanaError(message, final=False) from error
-        final = answer.status < _SERVER_FAULT and answer.status not in {401, 403, _TOO_MANY}
+        final = answer.status in _OF_THE_BODY
         message = f"{self._url}: {answer.status} {answer.reason}: {text[:200].strip()}"
         raise GrafanaError(message, final=final)

@@ -70,7 +70,6 @@ class Scene:
             token,
             self.store,
             changes.get("append", self.append),
-            lambda: T0,
         )
         self.keepers.append(made)
         return made
@@ -156,9 +155,10 @@ async def test_an_id_that_was_lost_is_found_again_by_its_tag(scene: Scene) -> No
     scene.store.commit([record_of(noted())])
 
     async def dies(_: Sequence[Record]) -> None:
-        raise OSError
+        message = "died"
+        raise OSError(message)
 
-    with pytest.raises(OSError):
+    with pytest.raises(OSError, match="died"):
         await scene.keeper(append=dies).step()
     assert await scene.keeper().step() == 1
     assert len(scene.shown()) == 1
