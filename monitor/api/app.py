@@ -16,8 +16,8 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from monitor.api import annotations, page, query
-from monitor.api.app_keys import APPEND, CLOCK, RECENT, STORE, Append, Recent
+from monitor.api import annotations, page, query, releases
+from monitor.api.app_keys import APPEND, CLOCK, METRICS, RECENT, STORE, TELL, Append, Recent, Tell
 from monitor.api.problem import MAX_BODY, problem, problems
 from monitor.api.tokens import TOKENS, Tokens
 from monitor.clock import Clock
@@ -27,6 +27,7 @@ from monitor.journal.records import WHOLE, alert_line
 from monitor.journal.store import Store
 from monitor.model.incident import IncidentState
 from monitor.model.record import Record
+from monitor.model.release import Release
 from monitor.settings import environment
 
 Readiness = Callable[[], Sequence[str]]
@@ -97,6 +98,7 @@ def create_app(
     multiprocess_dir: Path | str | None = None,
     tokens: Tokens | None = None,
     append: Append | None = None,
+    tell: Tell | None = None,
 ) -> web.Application:
     """The application.
 
@@ -113,6 +115,7 @@ def create_app(
             they are then read from there, and `registry` is not.
         tokens: who may write; without any, everyone who reaches it.
         append: keeps what is written; by default in `store`.
+        tell: keeps a release and lets the core know; by default it is only kept.
 
     Raises:
         StateError: the path is no usable state file.
@@ -128,7 +131,9 @@ def create_app(
     app = web.Application(middlewares=[problems], client_max_size=MAX_BODY)
     app[SERVING] = Serving(view, plan, clock, ready, scraped)
     app[STORE], app[CLOCK], app[TOKENS] = view, clock, tokens or Tokens()
-    app[APPEND], app[RECENT] = append or _appending(view), Recent()
+    appends = append or _appending(view)
+    app[APPEND], app[RECENT] = appends, Recent()
+    app[METRICS], app[TELL] = plan.metrics, tell or _keeping(appends)
     if view is not store:
         app.on_cleanup.append(_close)
     app.add_routes(
@@ -143,6 +148,7 @@ def create_app(
             *annotations.ROUTES,
         ]
     )
+    releases.prepare(app)
     return app
 
 
@@ -153,6 +159,15 @@ def _appending(store: Store) -> Append:
         await asyncio.to_thread(store.commit, records)
 
     return append
+
+
+def _keeping(append: Append) -> Tell:
+    """Where no core listens."""
+
+    async def tell(_: Release, record: Record) -> None:
+        await append([record])
+
+    return tell
 
 
 async def _close(app: web.Application) -> None:

@@ -5,14 +5,21 @@ from collections.abc import Awaitable, Callable, Sequence
 from aiohttp import web
 
 from monitor.clock import Clock
+from monitor.definitions.plan import MetricPlan
 from monitor.journal.store import Store
 from monitor.model.record import Record
+from monitor.model.release import Release
 
 Append = Callable[[Sequence[Record]], Awaitable[None]]
 """Appends records to the journal; returns once they are kept."""
 
+Tell = Callable[[Release, Record], Awaitable[None]]
+"""Appends a release's record to the journal and tells every shard; returns once both is kept."""
+
 STORE = web.AppKey("store", Store)
 CLOCK = web.AppKey[Clock]("clock", Callable)  # type: ignore[arg-type]
+METRICS = web.AppKey[Sequence[MetricPlan]]("metrics", tuple)
+TELL = web.AppKey[Tell]("tell", Callable)  # type: ignore[arg-type]
 APPEND = web.AppKey[Append]("append", Callable)  # type: ignore[arg-type]
 
 

@@ -24,6 +24,8 @@ VERBS = (
     "run",
     "explain",
     "annotate",
+    "release",
+    "gate",
     "deadletters",
     "dashboards",
 )

@@ -22,7 +22,10 @@ from monitor.embedded.engine import Engine
 from monitor.embedded.feeds import Feed
 from monitor.embedded.pump import Pump
 from monitor.export.pusher import AlertmanagerPusher
+from monitor.journal.releases import kept_releases
 from monitor.journal.store import Store
+from monitor.model.record import Record
+from monitor.model.release import Release
 from monitor.model.time import SECOND
 from monitor.settings import environment
 from monitor.telemetry import Counters
@@ -72,6 +75,7 @@ class OneProcess:
 
         settings = self.configuration.settings
         tokens = Tokens.of(settings.api, environment())
+        await asyncio.to_thread(lambda: self.engine.tell(kept_releases(self.store)))
         app = create_app(
             self.store,
             self.plan,
@@ -81,6 +85,7 @@ class OneProcess:
             segments=settings.prometheus.segments,
             max_series=settings.prometheus.max_series,
             tokens=tokens,
+            tell=self._tell,
         )
         running = await serve(app, settings.api.host, settings.api.port, protected=bool(tokens))
         listening(running)
@@ -98,6 +103,11 @@ class OneProcess:
             pushing.cancel()
             await asyncio.wait({pushing})
             await running.stop()
+
+    async def _tell(self, release: Release, record: Record) -> None:
+        """Keep first: a process that dies in between tells the core when it starts again."""
+        await asyncio.to_thread(self.store.commit, [record])
+        await asyncio.to_thread(self.engine.tell, [release])
 
     def _pusher(self, url: str) -> AlertmanagerPusher | None:
         alertmanager = self.configuration.settings.alertmanager

@@ -78,6 +78,7 @@ class Role:
                 multiprocess_dir=self.folder.counters,
                 tokens=tokens,
                 append=append,
+                tell=append.tell,
             )
             running = await serve(app, settings.api.host, settings.api.port, protected=bool(tokens))
             pusher = self._pusher(store, running.url)

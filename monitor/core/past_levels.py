@@ -54,6 +54,13 @@ class PastLevels:
             level[there], sd[there] = found.level[rows[there]], found.sd[rows[there]]
         return level, sd
 
+    def is_forgotten(self, time_us: int) -> bool:
+        """Whether it lies before what is kept, and not before all that there was."""
+        if not self._kept:
+            return False
+        first_us, newest_us = self._kept[0].start_us, self._kept[-1].start_us
+        return time_us < first_us and newest_us - first_us >= DAY
+
     def clear(self, rows: Ints) -> None:
         """Forget rows that are given to other series."""
         for kept in self._kept:

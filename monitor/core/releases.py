@@ -110,7 +110,7 @@ class LaneReleases:
             return []
         watch = self._watches[window.release.id]
         watch.told_late = count
-        watch.gone = kept_us > window.begin_us + self._width_us
+        watch.gone |= kept_us > window.begin_us + self._width_us
         return [self._judged(window, watch)]
 
     def step(
@@ -200,6 +200,7 @@ class LaneReleases:
         ]
         rows = np.array([row for row, _ in found], dtype=np.int64)
         level, sd = self._past.at(release.started_us, rows)
+        watch.gone = self._past.is_forgotten(release.started_us)
         ready = np.isfinite(level) & np.isfinite(sd) & (level > 0)
         incident = self._had_incident(release.started_us, len(traits.law), traits)[rows]
         counted = len(self._scoped(release))

@@ -5,6 +5,7 @@ kept together, now and then, by `save`. A process that dies goes on from the las
 again, under the same keys, what it had said since.
 """
 
+import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
@@ -20,7 +21,9 @@ from monitor.errors import StateError
 from monitor.ingest.envelope import Fields
 from monitor.ingest.source import Flush, Ingest
 from monitor.journal.records import dead_letter_record, records
+from monitor.model.frame import release_frame
 from monitor.model.record import Record
+from monitor.model.release import Release
 from monitor.model.time import FOREVER, NEVER, SECOND
 from monitor.telemetry import Counters
 
@@ -99,6 +102,7 @@ class Engine:
         self._plan = plan
         self._counters = counters
         self._keep_from_us = keep_from_us
+        self._turn = threading.Lock()  # releases are told while a feed is read
         self.counts: Counter[str] = Counter()
         self._known = keeper.sources()
         for name in sources:
@@ -189,10 +193,21 @@ class Engine:
         self._known[source] = msgspec.structs.replace(self._known[source], ended=True)
         return effects
 
+    def tell(self, releases: Iterable[Release]) -> list[Effect]:
+        """Let the core know of releases; what it knows already changes nothing."""
+        frame, effects = release_frame(releases), []
+        with self._turn:
+            for shard, machine in self.machines.items():
+                decided = machine.apply(frame)
+                self._keep(shard, decided)
+                effects += decided
+        return effects
+
     def save(self) -> None:
         """Keep the core's state and where the sources stand, as of their last flush."""
-        states = {shard: machine.snapshot() for shard, machine in self.machines.items()}
-        self._keeper.save(states, self._known)
+        with self._turn:
+            states = {shard: machine.snapshot() for shard, machine in self.machines.items()}
+            self._keeper.save(states, self._known)
         self._counters.snapshots.labels("written").inc()
 
     def end_history(self) -> None:
@@ -203,6 +218,10 @@ class Engine:
         self.save()
 
     def _take(self, source: str, flush: Flush) -> list[Effect]:
+        with self._turn:
+            return self._apply(source, flush)
+
+    def _apply(self, source: str, flush: Flush) -> list[Effect]:
         effects = []
         for shard, frame in flush.frames.items():
             decided = self.machines[shard].apply(frame)

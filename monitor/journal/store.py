@@ -37,6 +37,8 @@ SELECT body, restated FROM groups JOIN buckets ON group_id = groups.id
 WHERE metric = ? AND dimension = ? AND start_us >= ? AND start_us < ? AND body IS NOT NULL
 ORDER BY start_us
 """
+_AFTER = chr(0x10FFFF)
+"""Sorts after whatever a key goes on with."""
 _FIRST, _LAST = -(2**63), 2**63 - 1
 
 
@@ -183,6 +185,14 @@ class Store:
         """The JSON of one key of these streams, if there is one."""
         rows = self._read(f"SELECT body FROM {DOCUMENTS[stream]} WHERE key = ?", (key,))  # noqa: S608
         return bytes(rows[0][0]) if rows else None
+
+    def documents_from(self, stream: Stream, prefix: str) -> dict[str, bytes]:
+        """The JSON of the keys of these streams that begin so, oldest key first."""
+        query = (
+            f"SELECT key, body FROM {DOCUMENTS[stream]} "  # noqa: S608
+            "WHERE key >= ? AND key < ? ORDER BY rowid"
+        )
+        return dict(self._read(query, (prefix, prefix + _AFTER)))
 
     def each(self, stream: Stream) -> Iterator[tuple[str, bytes]]:
         """Like `documents`, one after the other: however many there are, one is held."""

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 import xxhash
@@ -12,28 +12,29 @@ from aiokafka.errors import KafkaError
 
 from monitor.errors import UnreachableError
 from monitor.kafka.broker import Broker, stop
-from monitor.kafka.topics import Topics
+from monitor.kafka.framing import Headers, messages
+from monitor.kafka.topics import FRAMES, Topics
+from monitor.model.frame import release_frame
 from monitor.model.record import Record
-
-Append = Callable[[Sequence[Record]], Awaitable[None]]
+from monitor.model.release import Release
 
 _SEND_SECONDS: Final = 20.0
 
 
 @contextlib.asynccontextmanager
-async def appending(broker: Broker, topics: Topics) -> AsyncIterator[Append]:
+async def appending(broker: Broker, topics: Topics) -> AsyncIterator["Appender"]:
     """Within it records can be appended, those of one call all or none.
 
     A key always goes to the same partition: its newest record replaces the older ones there.
     """
-    appender = _Appender(broker, topics)
+    appender = Appender(broker, topics)
     try:
-        yield appender.append
+        yield appender
     finally:
         await appender.close()
 
 
-class _Appender:
+class Appender:
     """A producer, made when it is first needed, and anew after every error."""
 
     def __init__(self, broker: Broker, topics: Topics) -> None:
@@ -42,16 +43,29 @@ class _Appender:
         self._producer: AIOKafkaProducer | None = None
         self._turn = asyncio.Lock()
 
-    async def append(self, records: Sequence[Record]) -> None:
+    async def __call__(self, records: Sequence[Record]) -> None:
         """Keep these; returns once the broker has them.
 
         Raises:
             UnreachableError: it may have them or not; to be sent again.
         """
+        await self._send(records, [])
+
+    async def tell(self, release: Release, record: Record) -> None:
+        """Keep a release, and tell every shard of it through its log: both or neither.
+
+        Raises:
+            UnreachableError: it may have happened or not; to be told again.
+        """
+        await self._send([record], list(messages(release_frame([release]))))
+
+    async def _send(
+        self, records: Sequence[Record], frame: Sequence[tuple[bytes, Headers]]
+    ) -> None:
         async with self._turn:
             try:
                 async with asyncio.timeout(_SEND_SECONDS):
-                    await self._transact(records)
+                    await self._transact(records, frame)
             except (KafkaError, TimeoutError, OSError, UnreachableError) as error:
                 await self.close()
                 message = (
@@ -60,7 +74,9 @@ class _Appender:
                 )
                 raise UnreachableError(message) from error
 
-    async def _transact(self, records: Sequence[Record]) -> None:
+    async def _transact(
+        self, records: Sequence[Record], frame: Sequence[tuple[bytes, Headers]]
+    ) -> None:
         if self._producer is None:
             # Nobody takes over from this process: what it is asked to keep is kept before it answers.
             name = f"{self._topics.name('api')}.{uuid.uuid4()}"
@@ -76,6 +92,13 @@ class _Appender:
                     partition=xxhash.xxh64_intdigest(record.key.encode()) % self._topics.shards,
                 )
                 for record in records
+            ]
+            sent += [
+                await producer.send(
+                    self._topics.name(FRAMES), value, partition=shard, headers=headers
+                )
+                for shard in range(self._topics.shards)
+                for value, headers in frame
             ]
             await asyncio.gather(*sent)
 

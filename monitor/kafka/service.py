@@ -14,7 +14,7 @@ from monitor.errors import ConfigError
 from monitor.ingest.source import Ingest
 from monitor.journal.records import records
 from monitor.journal.store import Store
-from monitor.kafka.appending import Append, appending
+from monitor.kafka.appending import Appender, appending
 from monitor.kafka.broker import Broker
 from monitor.kafka.ingest_worker import IngestWorker
 from monitor.kafka.shard import Core
@@ -139,7 +139,7 @@ class Service:
             instance=instance,
         )
 
-    def appending(self) -> contextlib.AbstractAsyncContextManager[Append]:
+    def appending(self) -> contextlib.AbstractAsyncContextManager[Appender]:
         """What the API appends to the journal by, while it is open."""
         return appending(self.broker, self.topics)
 

@@ -67,6 +67,7 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
         url, commit: for people.
         scope: what it can have changed.
         arms: its canary; None where everyone gets it.
+        by: name of the token that told it first.
     """
 
     id: str
@@ -82,6 +83,7 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     commit: str | None = None
     scope: Scope = Scope()
     arms: Arms | None = None
+    by: str = ""
 
     @property
     def begin_us(self) -> int:
@@ -118,6 +120,7 @@ def to_body(release: Release) -> dict[str, Any]:
         "url": release.url,
         "commit": release.commit,
         "scope": {name: value for name, value in scope.items() if value} or None,
+        "by": release.by,
         "arms": None if release.arms is None else msgspec.to_builtins(release.arms),
     }
 

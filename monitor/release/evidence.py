@@ -275,7 +275,8 @@ class _Series:
         if self._c["incident"][row]:
             return Note.INCIDENT_AT_START
         if not self._c["ready"][row] and self._judged.release.arms is None:
-            return Note.LEARNING
+            gone = Note.BUCKETS_GONE in self._judged.notes
+            return Note.BUCKETS_GONE if gone else Note.LEARNING
         return None
 
 

@@ -183,19 +183,20 @@ def _short(value: object) -> str:
     return text if len(text) <= 80 else text[:77] + "..."  # noqa: PLR2004 - one line of a terminal
 
 
-def resolve(posted: Posted, known: Iterable[Release], now_us: int) -> Resolved:
+def resolve(posted: Posted, known: Iterable[Release], now_us: int, *, by: str = "") -> Resolved:
     """Which release a posting is about, and what it makes of it.
 
     Args:
         posted: what was told.
         known: the releases that are known.
         now_us: when it was told: a time that was not.
+        by: who told it.
     """
     own = [release for release in known if _is_own(posted, release)]
     own.sort(key=lambda release: (release.started_us, release.id), reverse=True)
     match = _match(posted, own, now_us)
     if match is None:
-        return Resolved(told=Told.NEW, release=_new(posted, now_us))
+        return Resolved(told=Told.NEW, release=_new(posted, now_us, by))
     differs = _differs(posted, match)
     if differs:
         told = f"release {match.id} of {to_rfc3339(match.started_us)} has other {differs}"
@@ -265,7 +266,7 @@ def _ends_before(posted: Posted, known: Release) -> bool:
     return known.start_known and ended_us is not None and ended_us < known.started_us
 
 
-def _new(posted: Posted, now_us: int) -> Release:
+def _new(posted: Posted, now_us: int, by: str) -> Release:
     told = [time for time in (posted.started_us, posted.finished_us) if time is not None]
     first_us = told[0] if told else now_us
     blank = Release(
@@ -275,6 +276,7 @@ def _new(posted: Posted, now_us: int) -> Release:
         version=posted.version,
         status=Status.STARTED,
         started_us=first_us,
+        by=by,
         start_known=posted.started_us is not None or posted.status is Status.STARTED,
     )
     return _merged(posted, blank, now_us)

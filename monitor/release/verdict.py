@@ -238,7 +238,7 @@ WORDS = {
     Note.ARMS_NEED_A_RATE: "a total has no rate by which arms could be compared",
     Note.NOT_FINISHED: "its end was not told, so it is judged from its start",
     Note.TOLD_LATE: "told after some of its buckets had closed, which were judged all the same",
-    Note.BUCKETS_GONE: "told so late that some of its buckets are not kept any more",
+    Note.BUCKETS_GONE: "told so late that what is needed of its time is not kept any more",
 }
 
 

@@ -7,7 +7,10 @@ from hypothesis import strategies as st
 
 from monitor.stats.e_detector import CEILING, grow
 from monitor.stats.robust import median_last, minmod_last
-from monitor.stats.selection import e_benjamini_hochberg
+from monitor.stats.selection import (
+    e_benjamini_hochberg,
+    weighted_e_benjamini_hochberg,
+)
 
 numbers = st.one_of(st.just(float("nan")), st.floats(-1e6, 1e6))
 
@@ -46,3 +49,17 @@ def test_one_bucket_adds_no_more_than_the_cap_and_r_stays_finite() -> None:
     assert grow(np.array([0.0]), np.array([50.0]), cap)[0] == pytest.approx(np.exp(2.0))
     assert grow(np.array([CEILING]), np.array([50.0]), cap)[0] == CEILING
     assert grow(np.array([5.0]), np.array([-np.inf]), cap)[0] < 1e-20
+
+
+@given(st.lists(st.tuples(st.floats(-5, 12), st.floats(0.001, 1)), min_size=1, max_size=9))
+def test_weighted_e_bh_is_the_largest_set_that_satisfies_its_definition(
+    drawn: list[tuple[float, float]],
+) -> None:
+    log_e = np.array([e for e, _ in drawn])
+    share = np.array([s for _, s in drawn]) / sum(s for _, s in drawn)
+    count = weighted_e_benjamini_hochberg(log_e, np.log(share), np.log(0.01))
+    ordered = np.sort(log_e + np.log(share))[::-1]
+    for k in range(1, len(drawn) + 1):
+        meets = ordered[k - 1] >= -np.log(k * 0.01) - 1e-12
+        assert not meets or k <= count, "a larger set would do"
+        assert k != count or meets

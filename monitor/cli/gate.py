@@ -1,0 +1,89 @@
+"""`monitor gate`: may the pipeline go on? Waits until it is known, and says so by its exit code."""
+
+from time import monotonic, sleep
+from typing import Any
+
+import click
+from rich.live import Live
+from rich.text import Text
+
+from monitor.cli.calling import Service, refuse, url_option
+from monitor.cli.options import console, json_option, print_json
+from monitor.model.quantity import parse_duration
+from monitor.model.time import SECOND
+from monitor.report.release_lines import verdict_table
+
+CODES = {"pass": 0, "fail": 1, "inconclusive": 3}
+
+
+@click.command(name="gate")
+@click.option("--service", required=True, help="What was released.")
+@click.option("--environment", default="production", show_default=True, help="Where.")
+@click.option("--version", help="Which version of it [the newest release].")
+@click.option("--wait", default="0s", show_default=True, metavar="30m", help="For so long at most.")
+@click.option("--every", default="15s", show_default=True, metavar="15s", help="How often to ask.")
+@click.option("--fail-open", is_flag=True, help="In the end, what is inconclusive passes.")
+@url_option
+@json_option
+def command(
+    *,
+    service: str,
+    environment: str,
+    version: str | None,
+    wait: str,
+    every: str,
+    fail_open: bool,
+    url: str | None,
+    as_json: bool,
+) -> int:
+    """Ask whether a release may go on.
+
+    Exit codes: 0 pass, 1 fail, 2 wrong usage, 3 inconclusive, 4 the service does not answer.
+    """
+    asked = {"service": service, "environment": environment}
+    if version is not None:
+        asked["version"] = version
+    waits, pause = _seconds("--wait", wait), max(1.0, _seconds("--every", every))
+    target = Service(url)
+    answer = _wait(target, asked, waits, pause, shown=not as_json)
+    if answer["gate_status"] == "inconclusive" and fail_open:
+        answer = _ask(target, {**asked, "fail_open": True})
+    if as_json:
+        print_json(answer)
+    else:
+        click.echo(f"{answer['gate_status']}: {answer['reason']}")
+    return CODES[answer["gate_status"]]
+
+
+def _wait(
+    target: Service, asked: dict[str, str], waits: float, pause: float, *, shown: bool
+) -> dict[str, Any]:
+    """Ask until the answer is not inconclusive, or the time is over."""
+    until = monotonic() + waits
+    with Live(console=console(), auto_refresh=False) as live:
+        while True:
+            answer = _ask(target, asked)
+            if shown:
+                live.update(_table(answer), refresh=True)
+            left = until - monotonic()
+            if answer["gate_status"] != "inconclusive" or left <= 0:
+                return answer
+            sleep(min(pause, left))
+
+
+def _ask(target: Service, asked: dict[str, Any]) -> dict[str, Any]:
+    status, answer = target.post("/api/v1/gates/evaluate", asked)
+    refuse(status, answer)
+    found: dict[str, Any] = answer
+    return found
+
+
+def _table(answer: dict[str, Any]) -> Any:
+    return Text("") if answer["verdict"] is None else verdict_table(answer["verdict"])
+
+
+def _seconds(option: str, text: str) -> float:
+    try:
+        return parse_duration(text) / SECOND
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint=option) from error
