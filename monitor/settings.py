@@ -302,6 +302,8 @@ class Api(Group):
     """Name of the environment variable with the token that writes need."""
     tokens: tuple[ApiToken, ...] = ()
     """More tokens, each with a name and scopes."""
+    github_secret_env: Variable = "MONITOR_GITHUB_SECRET"  # noqa: S105 - a name, not a secret
+    """Name of the environment variable with the secret of GitHub's webhook."""
 
 
 class Settings(Group):

@@ -59,8 +59,7 @@ async def tell(request: web.Request, posted: Posted) -> Resolved:
     """Keep what was told of a release, and let the shards know; returns once both is done."""
     app = request.app
     async with app[_TURN]:
-        known = await _known(request)
-        found = resolve(posted, known, app[CLOCK](), by=who(request))
+        found = resolve(posted, await known(request), app[CLOCK](), by=who(request))
         if found.told in {Told.NEW, Told.UPDATE}:
             await app[TELL](found.release, release_record(found.release))
             app[_RECENT][found.release.id] = found.release
@@ -74,7 +73,7 @@ async def get(request: web.Request) -> web.Response:
     limit = _limit(asked.get("limit"))
     found = [
         to_body(release)
-        for release in reversed(await _known(request))
+        for release in reversed(await known(request))
         if asked.get("service", release.service) == release.service
         and asked.get("environment", release.environment) == release.environment
         and (since is None or release.started_us >= since)
@@ -101,7 +100,7 @@ async def get_newest_verdict(request: web.Request) -> web.Response:
             message = f"{name} is missing; give service and environment"
             raise ProblemError(400, message, parameter=name)
     found = _newest(
-        await _known(request), asked["service"], asked["environment"], asked.get("version")
+        await known(request), asked["service"], asked["environment"], asked.get("version")
     )
     if found is None:
         message = f"no release of {asked['service']} in {asked['environment']} is known"
@@ -136,14 +135,14 @@ async def post_flagger(request: web.Request) -> web.Response:
 
 
 async def _evaluate(request: web.Request, asked: Asked) -> Answer:
-    found = _newest(await _known(request), asked.service, asked.environment, asked.version)
+    found = _newest(await known(request), asked.service, asked.environment, asked.version)
     verdict = None if found is None else await _verdict(request, found, at_gate=True)
     version = "" if asked.version is None else f" {asked.version}"
     words = f"{asked.service}{version} in {asked.environment}"
     return gate(verdict, words, fail_open=asked.fail_open)
 
 
-async def _known(request: web.Request) -> list[Release]:
+async def known(request: web.Request) -> list[Release]:
     """All releases, those too that were told a moment ago and may not be in the view yet."""
     kept = await asyncio.to_thread(kept_releases, request.app[STORE])
     recent = request.app[_RECENT]
@@ -156,13 +155,13 @@ async def _known(request: web.Request) -> list[Release]:
 
 
 def _newest(
-    known: Sequence[Release], service: str, environment: str, version: str | None
+    among: Sequence[Release], service: str, environment: str, version: str | None
 ) -> Release | None:
     """The newest release of this name, if there is one."""
     return next(
         (
             release
-            for release in reversed(known)
+            for release in reversed(among)
             if release.place == (service, environment) and version in {None, release.version}
         ),
         None,
@@ -181,9 +180,9 @@ async def _find(request: web.Request) -> Release:
 
 
 async def _verdict(request: web.Request, release: Release, *, at_gate: bool = False) -> Verdict:
-    app, known = request.app, await _known(request)
+    app, others = request.app, await known(request)
     return await asyncio.to_thread(
-        kept_verdict, app[STORE], release, app[METRICS], known=known, gate=at_gate
+        kept_verdict, app[STORE], release, app[METRICS], known=others, gate=at_gate
     )
 
 

@@ -20,6 +20,7 @@ from monitor.model import annotation
 from monitor.model.record import Record, Stream
 from monitor.model.release import from_body
 from monitor.model.time import SECOND
+from monitor.settings import Grafana
 
 LOOK_SECONDS = 5.0
 """How often the journal is looked at without a call."""
@@ -125,6 +126,18 @@ def _of_release(key: str, value: bytes) -> dict[str, Any]:
         "text": f"{text}\n{release.url}" if release.url else text,
         "tags": ["release", release.service, release.environment, release.version, tag_of(key)],
     }
+
+
+def grafana_keeper(
+    settings: Grafana | None, variables: Mapping[str, str], view: Documents, append: Append
+) -> "GrafanaKeeper | None":
+    """The keeper of a configuration; None where no Grafana is configured."""
+    if settings is None:
+        return None
+    token = variables.get(settings.token_env, "").strip()
+    if not token:
+        _log.warning("grafana.no_token", remedy=f"set {settings.token_env}, if it needs one")
+    return GrafanaKeeper(settings.url, token, view, append)
 
 
 class GrafanaKeeper:

@@ -179,7 +179,7 @@ async def test_names_that_do_not_exist_are_answered_with_the_nearest(scene: Scen
 
 async def test_routes_that_do_not_exist_and_methods_that_are_not_possible(scene: Scene) -> None:
     client = await scene.open()
-    assert (await refused(client, "/api/v1/releases", method="POST"))["status"] == 404
+    assert (await refused(client, "/api/v1/nothing", method="POST"))["status"] == 404
     assert (await refused(client, "/favicon.ico"))["status"] == 404
     assert (await refused(client, "/api/v1/alerts", method="DELETE"))["status"] == 405
     async with client.post("/api/v1/alerts") as answer:
