@@ -129,9 +129,9 @@ class Role:
 
 def _listen(hooks: Hooks, keeper: GrafanaKeeper) -> None:
     """Agents that have the keeper look at once."""
-    for stream in (hooks.releases, hooks.verdicts):
+    for name, stream in (("releases", hooks.releases), ("verdicts", hooks.verdicts)):
 
-        @hooks.app.agent(stream)  # type: ignore[untyped-decorator]
+        @hooks.app.agent(stream, name=f"grafana-{name}")  # type: ignore[untyped-decorator]
         async def look(told: AsyncIterable[object]) -> None:
             async for _ in told:
                 keeper.notify()

@@ -15,14 +15,21 @@ import msgspec
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from prometheus_client import CollectorRegistry
 
+from monitor.api.app import create_app
+from monitor.api.tokens import Tokens
+from monitor.journal.store import Store
 from monitor.kafka.appending import appending
 from monitor.kafka.broker import Broker
 from monitor.kafka.topics import Topics
+from monitor.model.annotation import Annotation, deletion_of, record_of
 from monitor.model.incident import IncidentState
 from monitor.model.record import Record, Stream
-from tests.journal.examples import incident
-from tests.system.kafka_io import until
+from monitor.settings import Api
+from tests.journal.examples import T0, incident, plan
+from tests.system.kafka_io import create_topic, until
+from tests.system.running import Run
 from tests.system.servers import Kafka
 
 ROOT = Path(__file__).parents[2]
@@ -145,3 +152,66 @@ async def test_every_resolved_incident_reaches_the_webhook(
             await posted(6, 7)
     assert webhook.ids() == {"a1", "a3", "a4", "a5", "a6", "a7"}
     assert webhook.bodies[0]["summary"]
+
+
+@pytest.mark.system
+async def test_the_role_hooks_keeps_grafana(tmp_path: Path, kafka: Kafka) -> None:
+    """Grafana's side is our own annotations API, which keeps to its bodies and answers."""
+    broker = Broker(address=kafka.address)
+    topics = Topics(prefix=tmp_path.name, shards=2)
+    await topics.ensure(broker)
+    await asyncio.to_thread(create_topic, kafka.address, f"{tmp_path.name}.events", 1)
+    with Store(tmp_path / "grafana.db") as shown:
+        app = create_app(
+            shown,
+            plan(),
+            clock=lambda: T0,
+            registry=CollectorRegistry(),
+            tokens=Tokens.of(Api(), {"MONITOR_TOKEN": "g"}),
+        )
+        grafana = TestServer(app)
+        await grafana.start_server()
+        config = tmp_path / "config"
+        (config / "metrics").mkdir(parents=True)
+        (config / "metrics" / "m.yaml").write_text(
+            "metrics:\n  - {name: orders, kind: count, of: {event: order}}\n"
+        )
+        (config / "monitor.yaml").write_text(
+            f'source: {{kafka: {{bootstrap_servers: "{kafka.address}", topic: '
+            f"{tmp_path.name}.events}}}}\n"
+            f"journal: {{kafka: {{prefix: {tmp_path.name}, shards: 2}}}}\n"
+            f'grafana: {{url: "{grafana.make_url("/")}", token_env: GRAFANA_TOKEN}}\n'
+        )
+        run = Run(config, tmp_path / "state", ["--roles", "hooks"])
+
+        def texts() -> list[str]:
+            found = shown.documents(Stream.RELEASES).values()
+            return sorted(msgspec.json.decode(value)["text"] for value in found)
+
+        async def has(*wanted: str) -> None:
+            async def it_does() -> bool:
+                return texts() == sorted(wanted)
+
+            await until(it_does, 60)
+
+        def noted(number: int, text: str) -> Record:
+            at = {"time_us": T0, "time_end_us": T0, "created_us": T0, "updated_us": T0}
+            return record_of(Annotation(id=number, text=text, **at))
+
+        os.environ["GRAFANA_TOKEN"] = "g"
+        try:
+            async with appending(broker, topics) as append:
+                await append([noted(1, "before it started")])
+                run.start()
+                await has("before it started")
+                await append([noted(2, "while it runs")])
+                await has("before it started", "while it runs")
+                run.kill("hooks")
+                await append([noted(1, "changed"), deletion_of(2)])
+                await has("changed")
+        finally:
+            os.environ.pop("GRAFANA_TOKEN")
+            code, seconds = await asyncio.to_thread(run.stop)
+            await grafana.close()
+    assert code == 0
+    assert seconds < 15
