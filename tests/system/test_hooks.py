@@ -195,8 +195,9 @@ async def test_the_role_hooks_keeps_grafana(tmp_path: Path, kafka: Kafka) -> Non
             await until(it_does, 60)
 
         def noted(number: int, text: str) -> Record:
-            at = {"time_us": T0, "time_end_us": T0, "created_us": T0, "updated_us": T0}
-            return record_of(Annotation(id=number, text=text, **at))
+            at: dict[str, Any] = {"time_us": T0, "time_end_us": T0}
+            made = Annotation(id=number, text=text, created_us=T0, updated_us=T0, **at)
+            return record_of(made)
 
         os.environ["GRAFANA_TOKEN"] = "g"
         try:
