@@ -23,7 +23,9 @@ from monitor.api.tokens import TOKENS, Tokens
 from monitor.clock import Clock
 from monitor.definitions.plan import MetricPlan, Plan
 from monitor.export.prometheus import MAX_SERIES, BucketCollector, Segments
+from monitor.export.releases import ReleaseCollector
 from monitor.journal.records import WHOLE, alert_line
+from monitor.journal.releases import kept_releases
 from monitor.journal.store import Store
 from monitor.model.incident import IncidentState
 from monitor.model.record import Record
@@ -126,6 +128,7 @@ def create_app(
     counted = multiprocess_dir or environment().get("PROMETHEUS_MULTIPROC_DIR")
     scraped = CollectorRegistry()
     scraped.register(BucketCollector(view, plan, segments=segments, max_series=max_series))
+    scraped.register(ReleaseCollector(lambda: kept_releases(view)))
     if counted:
         MultiProcessCollector(scraped, path=str(counted))  # type: ignore[no-untyped-call]
     else:

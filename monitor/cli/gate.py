@@ -1,5 +1,6 @@
 """`monitor gate`: may the pipeline go on? Waits until it is known, and says so by its exit code."""
 
+from contextlib import nullcontext
 from time import monotonic, sleep
 from typing import Any
 
@@ -59,14 +60,20 @@ def _wait(
     target: Service, asked: dict[str, str], waits: float, pause: float, *, shown: bool
 ) -> dict[str, Any]:
     """Ask until the answer is not inconclusive, or the time is over."""
-    until = monotonic() + waits
-    with Live(console=console(), auto_refresh=False) as live:
+    until, screen = monotonic() + waits, console()
+    moving = shown and screen.is_terminal
+    with Live(console=screen, auto_refresh=False) if moving else nullcontext() as live:
         while True:
             answer = _ask(target, asked)
-            if shown:
-                live.update(_table(answer), refresh=True)
             left = until - monotonic()
-            if answer["gate_status"] != "inconclusive" or left <= 0:
+            is_last = answer["gate_status"] != "inconclusive" or left <= 0
+            if live is not None:
+                live.update(_table(answer), refresh=True)
+            elif shown and is_last:
+                screen.print(_table(answer))
+            elif shown:
+                click.echo(f"{answer['gate_status']}, asking for {left:.0f} s more")
+            if is_last:
                 return answer
             sleep(min(pause, left))
 

@@ -114,15 +114,30 @@ class LaneReleases:
         return [self._judged(window, watch)]
 
     def step(
-        self, tick: Tick, expectation: Expectation, traits: Traits, decision: Decision
+        self,
+        tick: Tick,
+        expectation: Expectation,
+        traits: Traits,
+        decision: Decision,
+        *,
+        suspect: Sequence[int] = (),
     ) -> list[ReleaseJudged]:
-        """Take in a bucket that has just been judged, before the baseline learns it."""
+        """Take in a bucket that has just been judged, before the baseline learns it.
+
+        Args:
+            tick: the bucket.
+            expectation: of it, at the level of now.
+            traits: of the rows.
+            decision: of the guard.
+            suspect: rows whose data is in doubt: nothing is bet on them, and the verdict says so.
+        """
         seen = tick.observation
         self._past.note(seen.start_us, self._baseline.levels, expectation)
         effects = []
         if self._windows:
-            suspect = decision.state == State.MEASUREMENT_MOVED
-            known = self._seen(tick, expectation, traits, suspect)
+            doubted = decision.state == State.MEASUREMENT_MOVED
+            doubted[list(suspect)] = True
+            known = self._seen(tick, expectation, traits, doubted)
             for window in list(self._windows.values()):
                 if seen.end_us > window.end_us:
                     self._end(window.release.id)
@@ -193,21 +208,21 @@ class LaneReleases:
 
     def _freeze(self, watch: Watch, release: Release, traits: Traits) -> None:
         """Take the rows in scope, with the level and the state that they had when it began."""
+        names = {metric.name for metric in self._scoped(release)}
         found = [
             (row, place)
             for row, place in enumerate(self.places())
-            if place is not None and is_in_scope(place, release)
+            if place is not None and place.metric.name in names and is_in_scope(place, release)
         ]
         rows = np.array([row for row, _ in found], dtype=np.int64)
         level, sd = self._past.at(release.started_us, rows)
         watch.gone = self._past.is_forgotten(release.started_us)
         ready = np.isfinite(level) & np.isfinite(sd) & (level > 0)
         incident = self._had_incident(release.started_us, len(traits.law), traits)[rows]
-        counted = len(self._scoped(release))
         mine = subset_traits(traits, rows)
         watch.add(
             row=rows,
-            share=shares([place for _, place in found], ready, counted),
+            share=shares([place for _, place in found], ready, release, len(names)),
             base=level,
             sd=sd,
             eps=np.maximum(mine.min_relative_shift, BAND_SDS * sd),

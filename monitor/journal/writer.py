@@ -29,6 +29,7 @@ PRUNE_COMMITS = 1_000
 _buckets = msgspec.json.Decoder(BucketColumns)
 _incidents = msgspec.json.Decoder(Incident)
 _FIRST = -(2**63)
+_AS_OF = "coalesce(json_extract(CAST({} AS TEXT), '$.as_of'), '')"
 
 _PUT_BUCKET = """
 INSERT INTO buckets (group_id, start_us, partial, body) VALUES (?, ?, ?, ?)
@@ -144,6 +145,9 @@ class Writer:
         if record.stream is Stream.DEAD_LETTERS and not record.value.startswith(MARK):
             # A source that goes on from its last save brings letters again; what was marked stays so.
             query += f" WHERE substr(body, 1, {len(MARK)}) <> x'{MARK.hex()}'"
+        if record.stream is Stream.VERDICTS:
+            # A core that goes on from its last save says again what it once knew.
+            query += f" WHERE {_AS_OF.format('body')} <= {_AS_OF.format('excluded.body')}"
         self._connection.execute(query, (record.key, record.value))
 
     def put_positions(self, positions: Mapping[str, int]) -> None:

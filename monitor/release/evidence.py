@@ -104,7 +104,7 @@ class ReleaseJudged:
     Attributes:
         release: which.
         places: the series of each row.
-        columns, gate: see `Watch.table` and `Watch.gate`.
+        columns, gate: see `Watch.shown` and `Watch.gate`.
         as_of_us: end of the newest bucket; None before the first.
         blocked: by metric, why none of its series is watched.
         notes: what concerns all metrics.
@@ -142,7 +142,7 @@ class ReleaseJudged:
         return cls(
             release=release,
             places=places,
-            columns={name: column[rows] for name, column in watch.table.dump().items()},
+            columns={name: column[rows] for name, column in watch.shown().items()},
             gate=None if watch.gate is None else _gate_rows(watch, rows),
             as_of_us=watch.as_of_us,
             blocked=blocked,
@@ -154,7 +154,7 @@ def _gate_rows(watch: Watch, rows: Ints) -> dict[str, Any]:
     """What the rows were at the end of the gate's time; one that is newer was as it is in the table."""
     gate = watch.gate or {}
     then = len(gate["row"])
-    now = watch.table.dump()
+    now = watch.shown()
     whole = {name: np.concatenate([gate[name], now[name][then:]]) for name in now}
     return {name: column[rows] for name, column in whole.items()}
 

@@ -72,8 +72,8 @@ def is_in_scope(place: Place, release: Release) -> bool:
 
 
 def is_explicit(place: Place, release: Release) -> bool:
-    """Whether it is listed even where nothing is found: a whole, or a segment that was named."""
-    return not place.dimensions or bool(release.scope.segments)
+    """Whether it is listed even where nothing is found: a whole, or a segment as it was named."""
+    return set(place.dimensions) == _named(place.metric, release.scope)
 
 
 def _named(metric: MetricPlan, scope: Scope) -> set[str]:
@@ -87,12 +87,15 @@ def compares_arms(metric: MetricPlan, arms: Arms) -> bool:
     return (arms.dimension,) in metric.groupings
 
 
-def shares(places: Sequence[Place], judged: Bools, metrics: int) -> Floats:
+def shares(places: Sequence[Place], judged: Bools, release: Release, metrics: int) -> Floats:
     """Each row's share of alpha; 0 where it is not judged.
+
+    Of a metric's share what is listed anyway has one half, and what is finer the other.
 
     Args:
         places: rows in scope.
         judged: those of which enough is known.
+        release: by whose scope they are.
         metrics: in scope, of all shards.
     """
     out = np.zeros(len(places))
@@ -100,9 +103,9 @@ def shares(places: Sequence[Place], judged: Bools, metrics: int) -> Floats:
     for row in np.flatnonzero(judged).tolist():
         by_metric.setdefault(places[row].metric.name, []).append(row)
     for rows in by_metric.values():
-        wholes = [row for row in rows if not places[row].dimensions]
-        segments = [row for row in rows if places[row].dimensions]
-        part = HALF if wholes and segments else 1.0
-        out[wholes] = part / metrics
-        out[segments] = part / (metrics * max(len(segments), 1))
+        listed = [row for row in rows if is_explicit(places[row], release)]
+        finer = [row for row in rows if not is_explicit(places[row], release)]
+        part = HALF if listed and finer else 1.0
+        for of in (listed, finer):
+            out[of] = part / (metrics * max(len(of), 1))
     return out

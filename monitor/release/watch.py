@@ -26,7 +26,7 @@ FLOOR = -50.0
 """Log of the least factor of one bucket."""
 _NONE = -np.inf
 
-SUMS = ("up", "down", "x", "mean", "variance", "n", "rho")
+_INTERNAL = ("log_e", "held_up", "held_down", "base")
 COUNTS = ("judged", "few", "empty", "suspect")
 
 
@@ -153,7 +153,7 @@ class Watch:
         """
         t = self.table
         if self.gate is None and bucket.end_us > self.begin_us + GATE_US:
-            self.gate = t.dump()
+            self.gate = self.shown()
         self.as_of_us = bucket.end_us
         known = self.can_judge
         t["empty"] += known & ~bucket.observed
@@ -176,6 +176,10 @@ class Watch:
         if first.any():  # narrowest after about an hour of such buckets
             hour = max(1.0, HOUR / width_us) * bucket.variance
             t["rho"] = np.where(first, tuned_for(hour, INTERVAL_ALPHA), t["rho"])
+
+    def shown(self) -> dict[str, Any]:
+        """A copy of the columns that a verdict is made of."""
+        return {name: column for name, column in self.table.dump().items() if name not in _INTERNAL}
 
     def _capital(self) -> tuple[Floats, Floats]:
         """Log of what the bets on a rise, and those on a fall, have come to."""

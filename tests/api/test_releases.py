@@ -14,11 +14,12 @@ from monitor.model.release import Release
 from monitor.model.time import HOUR, MINUTE, to_rfc3339
 from monitor.release.evidence import MetricEvidence
 from monitor.settings import Api, ApiToken
-from tests.api.test_annotations import Client, Scene
-from tests.api.test_annotations import scene as scene
+from tests.api.test_annotations import Client, Scene, scene
 from tests.journal.examples import T0
 from tests.release.test_verdict import series
 from tests.release.told import body
+
+__all__ = ["scene"]
 
 START = {"started_at": to_rfc3339(T0)}
 

@@ -251,3 +251,70 @@ def test_a_gap_of_days_is_not_written_minute_by_minute(config: Path, tmp_path: P
         to_rfc3339(START + MINUTE),
         to_rfc3339(START + 9 * DAY - MINUTE),
     ]
+
+
+def test_what_was_released_in_that_time_gets_its_verdict(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = {"service": "shop", "environment": "prod", "version": "1"}
+    lines = [
+        {**told, "status": "succeeded", "finished_at": to_rfc3339(START + 2 * MINUTE)},
+        {**told, "status": "started", "started_at": to_rfc3339(START + MINUTE)},
+        {**told, "version": "2", "status": "started", "started_at": to_rfc3339(START + 5 * MINUTE)},
+    ]
+    path = tmp_path / "releases.ndjson"
+    path.write_text("\n\n".join(map(json.dumps, lines)))
+    file = write(tmp_path / "events.ndjson", LINES)
+    out = tmp_path / "out"
+    words = ["replay", str(file), "--config", str(config), "--out", str(out)]
+    assert execute([*words, "--releases", str(path)]) == 0
+    assert "shop 1 in prod: inconclusive." in " ".join(capsys.readouterr().out.split())
+    first, second = map(json.loads, (out / "verdicts.ndjson").read_text().splitlines())
+    assert (first["release"]["status"], first["verdict"]) == ("succeeded", "inconclusive")
+    assert first["release"]["started_at"] == to_rfc3339(START + MINUTE)
+    assert {line["reason"] for line in first["metrics"]} == {"learning"}
+    assert [line["metric"] for line in first["metrics"]] == ["orders", "value"]
+    assert "not_finished" in second["metrics"][0]["notes"]
+    assert execute(words) == 0
+    assert "verdict" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (b"{", "releases.ndjson:1: this is not JSON"),
+        (b"\n\n{}", "releases.ndjson:3: service is missing"),
+        (
+            b'{"service":"a","environment":"b","version":"c","status":"started"}',
+            "a release needs one",
+        ),
+        (None, "No such file"),
+    ],
+)
+def test_releases_that_cannot_be_read_are_named_by_line(
+    config: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    text: bytes | None,
+    told: str,
+) -> None:
+    path = tmp_path / "releases.ndjson"
+    if text is not None:
+        path.write_bytes(text)
+    file = write(tmp_path / "events.ndjson", LINES)
+    words = ["replay", str(file), "--config", str(config), "--out", str(tmp_path / "out")]
+    assert execute([*words, "--releases", str(path)]) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_a_release_that_contradicts_an_earlier_line_is_named(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = {"service": "shop", "environment": "prod", "version": "1", "status": "started"}
+    told["started_at"] = to_rfc3339(START)
+    path = tmp_path / "releases.ndjson"
+    path.write_text("\n".join(json.dumps({**told, "commit": c}) for c in ("a", "b")))
+    file = write(tmp_path / "events.ndjson", LINES)
+    words = ["replay", str(file), "--config", str(config), "--out", str(tmp_path / "out")]
+    assert execute([*words, "--releases", str(path)]) == 2
+    assert "releases.ndjson:2: release" in capsys.readouterr().err

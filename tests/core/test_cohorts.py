@@ -114,6 +114,7 @@ def ordered(drawn: list[Event], noise: int, seed: int) -> list[Event]:
     return sorted(drawn, key=lambda e: e.time_us + chance.uniform(0, noise) * SECOND)
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(drawn=events, cuts=cuts_strategy, noise=st.sampled_from([0, 25, 300]))
 def test_values_are_those_of_sql_over_the_events_in_time(
@@ -126,6 +127,7 @@ def test_values_are_those_of_sql_over_the_events_in_time(
         assert judged_values(effects, metric.name) == wanted, metric.name
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(drawn=events, seed=st.integers(0, 99), noise=st.sampled_from([0, 300]))
 def test_sources_may_interleave_in_any_way(drawn: list[Any], seed: int, noise: int) -> None:
@@ -144,6 +146,7 @@ def test_sources_may_interleave_in_any_way(drawn: list[Any], seed: int, noise: i
             assert judged_values(effects, metric.name) == brute_force(metric, whole)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(drawn=events, seed=st.integers(0, 99))
 def test_a_snapshot_anywhere_changes_nothing(drawn: list[Any], seed: int) -> None:
@@ -192,6 +195,7 @@ back = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     drawn=back,

@@ -68,6 +68,7 @@ def same(plan: Plan, effects: list[Effect], read: list[Event]) -> None:
         assert found == {place: v for place, v in wanted.items() if place[2] in judged}, metric.name
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(drawn=events, cuts=cuts_strategy, noise=st.sampled_from([60, 300, 900]))
 def test_late_events_restate_cohorts_to_what_all_events_give(
@@ -77,6 +78,7 @@ def test_late_events_restate_cohorts_to_what_all_events_give(
     same(MINUTES, run(MINUTES, frames_of(MINUTES, read, cuts)), read)
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(drawn=events, seed=st.integers(0, 99))
 def test_late_events_of_several_sources_restate_cohorts(drawn: list[Any], seed: int) -> None:
@@ -90,6 +92,7 @@ def test_late_events_of_several_sources_restate_cohorts(drawn: list[Any], seed: 
     same(MINUTES, run(MINUTES, interleaved(queues, chance)), whole)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(drawn=events, seed=st.integers(0, 99))
 def test_a_snapshot_anywhere_keeps_what_late_events_need(drawn: list[Any], seed: int) -> None:
@@ -132,6 +135,7 @@ HOURLY = cohort_metric(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cut", [1, 7, 10_000])
 def test_how_long_a_frame_is_changes_no_restatement(cut: int) -> None:
     extra = {

@@ -1,5 +1,6 @@
 """A release is in the log: what is said of it follows from the log, whenever it was told."""
 
+import functools
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -323,3 +324,68 @@ def test_rows_of_a_retired_segment_take_no_evidence_along(case: Case) -> None:
     effects = [e for frame in case.rest[6:] for e in machine.apply(frame)]
     found = verdict(case.plan, effects, BAD)
     assert {x.segment for x in found.metrics} == {"all"}
+
+
+COHORTS = """
+metrics:
+  - name: activation
+    kind: conversion
+    start: {event: signup}
+    finish: {event: activate}
+    within: 5m
+    segments: [variant]
+"""
+
+
+def signups(worse: float, minutes: int = 60) -> list[bytes]:
+    """Sixty sign-ups a minute and arm, of whom one half activates; of the canary fewer."""
+    rng, lines = np.random.default_rng(4), []
+    for minute in range(minutes):
+        for variant, share in (("stable", 0.5), ("canary", 0.5 * worse)):
+            for number in range(60):
+                actor = f"{variant}{minute}.{number}"
+                time_us = START + minute * MINUTE + number * 1_000_000
+                events = [("signup", time_us)]
+                if rng.random() < share:
+                    events.append(("activate", time_us + 30_000_000))
+                for name, when in events:
+                    event = {
+                        "name": name,
+                        "time": to_rfc3339(when),
+                        "actor": actor,
+                        "dimensions": {"variant": variant},
+                    }
+                    lines.append((when, msgspec.json.encode(event)))
+    return [line for _, line in sorted(lines)]
+
+
+def test_cohorts_are_compared_once_they_are_mature_whenever_it_was_told(tmp_path: Path) -> None:
+    plan, one = plan_of(tmp_path, COHORTS), started("canary", START, arms=ARMS)
+    frames = frames_of(plan, signups(0.6), range(0, 20_000, 2_000))
+    verdicts = []
+    for at in (0, len(frames) - 1):
+        machine, effects = Machine(plan), []
+        for i, frame in enumerate(frames):
+            if i == at:
+                effects += machine.apply(release_frame([one]))
+            effects += machine.apply(frame)
+        verdicts.append(verdict(plan, effects, one))
+    in_time, late = (line(found, "activation", "canary") for found in verdicts)
+    assert in_time.verdict is Outcome.REGRESSED
+    assert in_time.effect == pytest.approx(-0.4, abs=0.08)
+    assert late.verdict is in_time.verdict
+    assert late.effect == pytest.approx(in_time.effect, abs=0.02)
+    assert Note.TOLD_LATE in late.notes
+
+
+def test_buckets_whose_data_is_in_doubt_are_not_bet_on_and_named(case: Case) -> None:
+    machine, _ = Machine.restore(case.plan, 0, case.state)
+    effects = machine.apply(release_frame([BAD]))
+    for lane in machine.lanes:
+        step = lane.releases.step
+        rows = list(range(lane.panel.series.size))
+        lane.releases.step = functools.partial(step, suspect=rows)  # type: ignore[method-assign]
+    effects += [e for frame in case.rest for e in machine.apply(frame)]
+    found = verdict(case.plan, effects, BAD)
+    assert {x.reason for x in found.metrics} == {Note.BAD_DATA_QUALITY}
+    assert found.verdict is Outcome.INCONCLUSIVE

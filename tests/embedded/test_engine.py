@@ -15,10 +15,13 @@ from monitor.embedded.state_file import StoreKeeper, held
 from monitor.errors import StateError
 from monitor.ingest import archives
 from monitor.ingest.files import open_files
+from monitor.journal.releases import kept_releases, release_record
 from monitor.journal.store import Store
+from monitor.model.record import Stream
 from monitor.model.time import MINUTE, SECOND, to_rfc3339
 from monitor.telemetry import Counters
 from tests.embedded import history
+from tests.release.told import release
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +60,7 @@ def drain(feed: FilesFeed) -> int:
     return steps
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_goes_on_from_its_last_save(tmp_path: Path, files: list[Path]) -> None:
     with Store(tmp_path / "whole.db") as store:
         engine, feed = engine_on(store, tmp_path / "a", files)
@@ -78,6 +82,7 @@ def test_a_process_that_dies_goes_on_from_its_last_save(tmp_path: Path, files: l
         assert history.everything(store) == whole
 
 
+@pytest.mark.slow
 def test_what_has_ended_is_not_read_again(tmp_path: Path, files: list[Path]) -> None:
     with Store(tmp_path / "state.db") as store:
         engine, feed = engine_on(store, tmp_path, files)
@@ -88,6 +93,7 @@ def test_what_has_ended_is_not_read_again(tmp_path: Path, files: list[Path]) -> 
         assert engine.counts["read"] == 0
 
 
+@pytest.mark.slow
 def test_a_file_that_comes_later_restates_what_has_closed(
     tmp_path: Path, files: list[Path]
 ) -> None:
@@ -107,6 +113,7 @@ def test_a_file_that_comes_later_restates_what_has_closed(
     assert all(str(row["start"]) <= str(newest["start"]) for row in changed)
 
 
+@pytest.mark.slow
 def test_a_file_that_is_not_named_any_more_holds_nothing_back(
     tmp_path: Path, files: list[Path]
 ) -> None:
@@ -159,3 +166,23 @@ def test_files_that_were_opened_are_read_by_lowest_watermark(
         marks = [engine.watermark_us(str(path)) for path in files]
         feed.close()
     assert min(marks) > history.START * 1_000_000  # each has had its turn
+
+
+def test_a_release_that_was_kept_and_not_saved_is_told_again_without_harm(
+    tmp_path: Path, files: list[Path]
+) -> None:
+    told = release("1", history.START * SECOND + 3 * MINUTE)
+    with Store(tmp_path / "state.db") as store:
+        engine, feed = engine_on(store, tmp_path, files)
+        feed.step()
+        store.commit([release_record(told)])
+        engine.tell([told])
+        feed.close()
+        engine, feed = engine_on(store, tmp_path, files)
+        assert engine.machines[0].releases == (), "it died before a save"
+        engine.tell(kept_releases(store))
+        assert engine.tell([told]) == []
+        drain(feed)
+        verdicts = store.documents(Stream.VERDICTS)
+        assert verdicts
+        assert all(key.startswith(told.id) for key in verdicts)

@@ -13,6 +13,7 @@ from monitor.model.time import DAY, HOUR
 from monitor.release.scope import (
     Place,
     compares_arms,
+    is_explicit,
     is_in_scope,
     is_too_slow,
     metrics_in_scope,
@@ -84,12 +85,25 @@ def test_all_shares_together_are_one_at_most(drawn: list[tuple[bool, list[bool]]
         for j, segment in enumerate(segments):
             places.append(Place(metric=metric, dimensions=("c",), segment=str(j)))
             judged.append(segment)
-    found = shares(places, np.array(judged, dtype=bool), max(len(drawn), 1))
+    found = shares(places, np.array(judged, dtype=bool), release(), max(len(drawn), 1))
     assert [value > 0 for value in found.tolist()] == judged
     assert found.sum() <= 1 + 1e-12
 
 
 def test_a_metric_alone_keeps_its_whole_share() -> None:
-    assert shares([place()], np.array([True]), 1).tolist() == [1.0]
+    assert shares([place()], np.array([True]), release(), 1).tolist() == [1.0]
     both = [place(), place("country", segment="DE"), place("country", segment="FR")]
-    assert shares(both, np.array([True] * 3), 2).tolist() == [0.25, 0.125, 0.125]
+    assert shares(both, np.array([True] * 3), release(), 2).tolist() == [0.25, 0.125, 0.125]
+
+
+def test_the_combinations_of_a_named_segment_are_finer_than_it() -> None:
+    places = [
+        place("platform", segment="ios"),
+        place("country", "platform", segment="DE,ios"),
+        place("country", "platform", segment="FR,ios"),
+    ]
+    told = release(scope=scoped(platform=("ios",)))
+    assert [is_explicit(one, told) for one in places] == [True, False, False]
+    assert shares(places, np.array([True] * 3), told, 1).tolist() == [0.5, 0.25, 0.25]
+    whole = Place(metric=metric_plan("visits"), dimensions=(), segment="all")
+    assert is_explicit(whole, told), "a metric that is not cut so is judged as a whole"
