@@ -10,7 +10,7 @@ from aiohttp import web
 from monitor.api import body, query
 from monitor.api.app_keys import CLOCK, METRICS, STORE, TELL
 from monitor.api.problem import ProblemError, problem
-from monitor.api.tokens import Scope, needs, who
+from monitor.api.tokens import Scope, asks, needs, who
 from monitor.journal.releases import kept_release, kept_releases, kept_verdict, release_record
 from monitor.model.release import Release, to_body
 from monitor.release.gate import Answer, Gate, gate
@@ -38,7 +38,7 @@ class Asked(msgspec.Struct, forbid_unknown_fields=True):
 class Flagger(msgspec.Struct):
     """What Flagger posts to a webhook; the rest of it is not needed."""
 
-    metadata: dict[str, str] = {}
+    metadata: dict[str, str] | None = None
 
 
 @needs(Scope.ANNOTATE)
@@ -108,19 +108,27 @@ async def get_newest_verdict(request: web.Request) -> web.Response:
     return _json(await _verdict(request, found))
 
 
-@needs(Scope.ANNOTATE)
+@asks
 async def post_gate(request: web.Request) -> web.Response:
     """Whether a pipeline may go on: `gate_status` is pass, fail or inconclusive."""
     return _json(await _evaluate(request, await body.read(request, Asked)))
 
 
-@needs(Scope.ANNOTATE)
+@asks
 async def post_flagger(request: web.Request) -> web.Response:
-    """The same for Flagger's webhooks: 200 lets it advance, anything else halts it."""
-    metadata = (await body.read(request, Flagger)).metadata
+    """The same for Flagger's webhooks: 200 lets it advance, anything else halts it.
+
+    To a webhook of the type `rollback` a 200 says: take it back. It names itself so in its metadata
+    (`hook: rollback`) and gets one only where the gate says fail.
+    """
+    metadata = (await body.read(request, Flagger)).metadata or {}
     missing = [name for name in ("service", "environment") if not metadata.get(name)]
     if missing:
         message = f"metadata.{missing[0]} is missing; set it in the webhook of the canary"
+        raise ProblemError(422, message)
+    hook = metadata.get("hook", "advance")
+    if hook not in {"advance", "rollback"}:
+        message = f"metadata.hook is {hook!r}; use rollback, or leave it out"
         raise ProblemError(422, message)
     asked = Asked(
         service=metadata["service"],
@@ -129,7 +137,8 @@ async def post_flagger(request: web.Request) -> web.Response:
         fail_open=metadata.get("fail_open", "").lower() == "true",
     )
     answer = await _evaluate(request, asked)
-    if answer.gate_status is Gate.PASS:
+    wanted = Gate.FAIL if hook == "rollback" else Gate.PASS
+    if answer.gate_status is wanted:
         return _json(answer)
     return problem(_HALTED, answer.reason, gate_status=answer.gate_status.value)
 

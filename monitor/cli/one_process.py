@@ -86,6 +86,7 @@ class OneProcess:
             segments=settings.prometheus.segments,
             max_series=settings.prometheus.max_series,
             tokens=tokens,
+            open_reads=settings.api.open_reads,
             github_secret=environment().get(settings.api.github_secret_env, ""),
             tell=self._tell,
         )

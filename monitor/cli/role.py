@@ -79,6 +79,7 @@ class Role:
                 max_series=settings.prometheus.max_series,
                 multiprocess_dir=self.folder.counters,
                 tokens=tokens,
+                open_reads=settings.api.open_reads,
                 github_secret=environment().get(settings.api.github_secret_env, ""),
                 append=append,
                 tell=append.tell,
