@@ -16,7 +16,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from monitor.api import annotations, page, query, releases, webhooks
+from monitor.api import annotations, openapi, page, query, releases, webhooks
 from monitor.api.app_keys import APPEND, CLOCK, METRICS, RECENT, STORE, TELL, Append, Recent, Tell
 from monitor.api.problem import MAX_BODY, problem, problems
 from monitor.api.tokens import OPEN_READS, TOKENS, Tokens, guarded_reads
@@ -154,6 +154,7 @@ def create_app(
             web.get("/api/v1/alerts", get_alerts),
             web.get("/api/v1/metrics", get_metrics),
             web.get("/api/v1/metrics/{name}/buckets", get_buckets),
+            *openapi.ROUTES,
             *annotations.ROUTES,
             *webhooks.ROUTES,
         ]

@@ -198,7 +198,7 @@ async def _verdict(request: web.Request, release: Release, *, at_gate: bool = Fa
 def _limit(text: str | None) -> int:
     if not text:
         return _LISTED
-    if not text.isdecimal() or not 0 < int(text[:9]) <= _MOST_LISTED:
+    if not (text.isascii() and text.isdecimal()) or not 0 < int(text[:9]) <= _MOST_LISTED:
         message = f"limit={text!r} is no whole number from 1 to {_MOST_LISTED}"
         raise ProblemError(400, message, parameter="limit")
     return int(text)

@@ -175,7 +175,8 @@ def _check(request: web.Request, *scopes: Scope) -> None:
     if not tokens:
         return
     scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
-    token = tokens.owner(secret.strip().encode()) if scheme.lower() == _SCHEME else None
+    sent = secret.strip().encode(errors="surrogateescape")  # whatever bytes the header holds
+    token = tokens.owner(sent) if scheme.lower() == _SCHEME else None
     if token is None:
         message = "this needs `Authorization: Bearer TOKEN`, with a token that the monitor knows"
         raise ProblemError(401, message)
