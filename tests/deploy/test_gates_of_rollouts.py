@@ -24,7 +24,9 @@ from tests.release.judged import emit
 
 TOKEN = "s3cret"
 PIPELINES = DEPLOY / "pipelines"
-PASS, FAIL, INCONCLUSIVE = ({}, {"up": 9.0}, {"mde": 0.5})
+PASS: dict[str, Any] = {}
+FAIL: dict[str, Any] = {"up": 9.0}
+INCONCLUSIVE: dict[str, Any] = {"mde": 0.5}
 """What the core says of both metrics, of which `errors` is better down."""
 
 

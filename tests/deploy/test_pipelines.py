@@ -124,7 +124,9 @@ def script(path: Path, text: str) -> None:
     path.chmod(0o755)
 
 
-PASS, FAIL, INCONCLUSIVE = ({}, {"up": 9.0}, {"mde": 0.5})
+PASS: dict[str, Any] = {}
+FAIL: dict[str, Any] = {"up": 9.0}
+INCONCLUSIVE: dict[str, Any] = {"mde": 0.5}
 
 
 class GitHub:
