@@ -286,7 +286,8 @@ class ApiToken(Group):
     scopes: Annotated[tuple[Literal["annotate", "read", "admin"], ...], Field(min_length=1)] = (
         "annotate",
     )
-    """What it allows: `annotate` (annotations, releases, gates), `read`, `admin` (everything)."""
+    """What it allows: `annotate` (annotations, releases), `read` (needed where `open_reads` is
+    false), `admin` (everything)."""
 
 
 class Api(Group):
@@ -302,6 +303,10 @@ class Api(Group):
     """Name of the environment variable with the token that writes need."""
     tokens: tuple[ApiToken, ...] = ()
     """More tokens, each with a name and scopes."""
+    open_reads: bool = True
+    """Whether reads (pages, `GET`, gates, `/metrics`) need no token; the probes never do."""
+    github_secret_env: Variable = "MONITOR_GITHUB_SECRET"  # noqa: S105 - a name, not a secret
+    """Name of the environment variable with the secret of GitHub's webhook."""
 
 
 class Settings(Group):

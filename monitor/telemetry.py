@@ -16,7 +16,7 @@ from structlog.typing import Processor
 from monitor.model.event import Reject
 from monitor.settings import environment
 
-_QUIET = ("aiohttp.access", "aiokafka", "asyncio", "kafka")
+_QUIET = ("faust", "mode", "monitor.kafka.hooks", "aiohttp.access", "aiokafka", "asyncio", "kafka")
 """Libraries whose chatter at `info` would bury the service's own lines."""
 
 

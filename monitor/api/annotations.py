@@ -249,8 +249,8 @@ async def _add(
         number = (annotation.created_us + next(_ids)) & LARGEST_ID
         await request.app[APPEND]([record_of(msgspec.structs.replace(annotation, id=number))])
         return _json({"message": message, "id": number})
-    if not 0 < len(key) <= _LONGEST_KEY:
-        detail = f"Idempotency-Key has {len(key)} characters; give 1 to {_LONGEST_KEY}"
+    if not (0 < len(key) <= _LONGEST_KEY and key.isprintable()):
+        detail = f"Idempotency-Key {key[:20]!r}...: give 1 to {_LONGEST_KEY} printable characters"
         raise ProblemError(422, detail)
     number = id_of(f"{who(request)}|{key}")
     digest = xxhash.xxh3_64_hexdigest(request.path.encode() + b"|" + raw)
@@ -269,7 +269,7 @@ async def _add(
 
 async def _find(request: web.Request) -> Annotation:
     text = request.match_info["id"]
-    known = await _known(request, int(text)) if text.isdecimal() and len(text) < 20 else None  # noqa: PLR2004
+    known = await _known(request, int(text)) if len(text) < 20 else None  # noqa: PLR2004
     if known is None:
         message = f"there is no annotation {text}; GET /api/annotations lists them"
         raise ProblemError(404, message)
@@ -297,7 +297,7 @@ def _span(start_ms: int | None, end_ms: int | None, now_us: int) -> tuple[int, i
 def _whole(text: str | None, name: str, default: int) -> int:
     if not text:
         return default
-    if not text.isdecimal() or len(text) > len(str(_LATEST_MS)):
+    if not (text.isascii() and text.isdecimal()) or len(text) > len(str(_LATEST_MS)):
         message = f"{name}={text!r} is no whole number"
         raise ProblemError(400, message, parameter=name)
     return int(text)
@@ -320,8 +320,8 @@ ROUTES = [
     web.post("/api/annotations/graphite", post_graphite),
     web.get("/api/annotations", get),
     web.get("/api/annotations/tags", get_tags),
-    web.get("/api/annotations/{id}", get_one),
-    web.put("/api/annotations/{id}", put),
-    web.patch("/api/annotations/{id}", patch),
-    web.delete("/api/annotations/{id}", delete),
+    web.get("/api/annotations/{id:[0-9]+}", get_one),
+    web.put("/api/annotations/{id:[0-9]+}", put),
+    web.patch("/api/annotations/{id:[0-9]+}", patch),
+    web.delete("/api/annotations/{id:[0-9]+}", delete),
 ]

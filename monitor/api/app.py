@@ -16,10 +16,10 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from monitor.api import annotations, page, query, releases
+from monitor.api import annotations, openapi, page, query, releases, webhooks
 from monitor.api.app_keys import APPEND, CLOCK, METRICS, RECENT, STORE, TELL, Append, Recent, Tell
 from monitor.api.problem import MAX_BODY, problem, problems
-from monitor.api.tokens import TOKENS, Tokens
+from monitor.api.tokens import OPEN_READS, TOKENS, Tokens, guarded_reads
 from monitor.clock import Clock
 from monitor.definitions.plan import MetricPlan, Plan
 from monitor.export.prometheus import MAX_SERIES, BucketCollector, Segments
@@ -99,6 +99,8 @@ def create_app(
     max_series: int = MAX_SERIES,
     multiprocess_dir: Path | str | None = None,
     tokens: Tokens | None = None,
+    open_reads: bool = True,
+    github_secret: str = "",
     append: Append | None = None,
     tell: Tell | None = None,
 ) -> web.Application:
@@ -116,6 +118,8 @@ def create_app(
         multiprocess_dir: where all roles write their counters, by default PROMETHEUS_MULTIPROC_DIR;
             they are then read from there, and `registry` is not.
         tokens: who may write; without any, everyone who reaches it.
+        open_reads: whether reads, gates and `/metrics` need no token.
+        github_secret: keys the signatures of GitHub's webhook; without one it is refused.
         append: keeps what is written; by default in `store`.
         tell: keeps a release and lets the core know; by default it is only kept.
 
@@ -131,9 +135,11 @@ def create_app(
         MultiProcessCollector(scraped, path=str(counted))  # type: ignore[no-untyped-call]
     else:
         scraped.register(_Of(registry))
-    app = web.Application(middlewares=[problems], client_max_size=MAX_BODY)
+    app = web.Application(middlewares=[problems, guarded_reads], client_max_size=MAX_BODY)
     app[SERVING] = Serving(view, plan, clock, ready, scraped)
     app[STORE], app[CLOCK], app[TOKENS] = view, clock, tokens or Tokens()
+    app[OPEN_READS] = open_reads
+    app[webhooks.GITHUB_SECRET] = github_secret.encode()
     appends = append or _appending(view)
     app[APPEND], app[RECENT] = appends, Recent()
     app[METRICS], app[TELL] = plan.metrics, tell or _keeping(appends)
@@ -148,7 +154,9 @@ def create_app(
             web.get("/api/v1/alerts", get_alerts),
             web.get("/api/v1/metrics", get_metrics),
             web.get("/api/v1/metrics/{name}/buckets", get_buckets),
+            *openapi.ROUTES,
             *annotations.ROUTES,
+            *webhooks.ROUTES,
         ]
     )
     releases.prepare(app)

@@ -220,6 +220,6 @@ _PAGE = """<!doctype html>
 {over}
 <footer>Times are UTC. Evidence is shown against the threshold that the alert budget sets.
 <nav><a href="/api/v1/alerts">alerts</a> <a href="/api/v1/metrics">metrics</a>
-<a href="/metrics">Prometheus</a> <a href="/readyz">ready</a></nav></footer>
+<a href="/metrics">Prometheus</a> <a href="/api/openapi.json">API</a> <a href="/readyz">ready</a></nav></footer>
 </main></body></html>
 """

@@ -56,9 +56,10 @@ def problem(status: int, detail: str, **more: Any) -> web.Response:
 @web.middleware
 async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turns whatever goes wrong in a handler into such an answer."""
-    if (request.content_length or 0) > MAX_BODY:
-        return problem(413, f"the body has {request.content_length} bytes; send at most {MAX_BODY}")
     try:
+        if (request.content_length or 0) > MAX_BODY:
+            message = f"the body has {request.content_length} bytes; send at most {MAX_BODY}"
+            raise ProblemError(413, message)
         return await handler(request)
     except ProblemError as error:
         answer = problem(error.status, error.detail, **error.more)
@@ -67,6 +68,8 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         return answer
     except web.HTTPException as error:
         return _of_http(request, error)
+    except web.RequestPayloadError as error:
+        return problem(400, f"the body cannot be read ({error}); send it as the headers say")
     except MonitorError as error:
         _log.error("api.unavailable", path=request.path, reason=str(error))
         return problem(503, str(error))
@@ -79,7 +82,7 @@ def _of_http(request: web.Request, error: web.HTTPException) -> web.StreamRespon
     if error.status < _CLIENT_FAULT:
         raise error
     details = {
-        404: f"there is nothing at {request.path}; see / for what there is",
+        404: f"there is nothing at {request.path}; /api/openapi.json lists what there is",
         405: f"{request.method} is not possible at {request.path}; see the header Allow",
         413: f"the body is too large; send at most {MAX_BODY} bytes",
     }

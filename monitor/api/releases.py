@@ -10,7 +10,7 @@ from aiohttp import web
 from monitor.api import body, query
 from monitor.api.app_keys import CLOCK, METRICS, STORE, TELL
 from monitor.api.problem import ProblemError, problem
-from monitor.api.tokens import Scope, needs, who
+from monitor.api.tokens import Scope, asks, needs, who
 from monitor.journal.releases import kept_release, kept_releases, kept_verdict, release_record
 from monitor.model.release import Release, to_body
 from monitor.release.gate import Answer, Gate, gate
@@ -39,7 +39,7 @@ class Asked(msgspec.Struct, forbid_unknown_fields=True):
 class Flagger(msgspec.Struct):
     """What Flagger posts to a webhook; the rest of it is not needed."""
 
-    metadata: dict[str, str] = {}
+    metadata: dict[str, str] | None = None
 
 
 @needs(Scope.ANNOTATE)
@@ -60,8 +60,7 @@ async def tell(request: web.Request, posted: Posted) -> Resolved:
     """Keep what was told of a release, and let the shards know; returns once both is done."""
     app = request.app
     async with app[_TURN]:
-        known = await _known(request)
-        found = resolve(posted, known, app[CLOCK](), by=who(request))
+        found = resolve(posted, await known(request), app[CLOCK](), by=who(request))
         if found.told in {Told.NEW, Told.UPDATE}:
             await app[TELL](found.release, release_record(found.release))
             app[_RECENT][found.release.id] = found.release
@@ -75,7 +74,7 @@ async def get(request: web.Request) -> web.Response:
     limit = _limit(asked.get("limit"))
     found = [
         to_body(release)
-        for release in reversed(await _known(request))
+        for release in reversed(await known(request))
         if asked.get("service", release.service) == release.service
         and asked.get("environment", release.environment) == release.environment
         and (since is None or release.started_us >= since)
@@ -102,7 +101,7 @@ async def get_newest_verdict(request: web.Request) -> web.Response:
             message = f"{name} is missing; give service and environment"
             raise ProblemError(400, message, parameter=name)
     found = _newest(
-        await _known(request), asked["service"], asked["environment"], asked.get("version")
+        await known(request), asked["service"], asked["environment"], asked.get("version")
     )
     if found is None:
         message = f"no release of {asked['service']} in {asked['environment']} is known"
@@ -110,19 +109,27 @@ async def get_newest_verdict(request: web.Request) -> web.Response:
     return _json(await _verdict(request, found))
 
 
-@needs(Scope.ANNOTATE)
+@asks
 async def post_gate(request: web.Request) -> web.Response:
     """Whether a pipeline may go on: `gate_status` is pass, fail or inconclusive."""
     return _json(await _evaluate(request, await body.read(request, Asked)))
 
 
-@needs(Scope.ANNOTATE)
+@asks
 async def post_flagger(request: web.Request) -> web.Response:
-    """The same for Flagger's webhooks: 200 lets it advance, anything else halts it."""
-    metadata = (await body.read(request, Flagger)).metadata
+    """The same for Flagger's webhooks: 200 lets it advance, anything else halts it.
+
+    To a webhook of the type `rollback` a 200 says: take it back. It names itself so in its metadata
+    (`hook: rollback`) and gets one only where the gate says fail.
+    """
+    metadata = (await body.read(request, Flagger)).metadata or {}
     missing = [name for name in ("service", "environment") if not metadata.get(name)]
     if missing:
         message = f"metadata.{missing[0]} is missing; set it in the webhook of the canary"
+        raise ProblemError(422, message)
+    hook = metadata.get("hook", "advance")
+    if hook not in {"advance", "rollback"}:
+        message = f"metadata.hook is {hook!r}; use rollback, or leave it out"
         raise ProblemError(422, message)
     asked = Asked(
         service=metadata["service"],
@@ -131,20 +138,21 @@ async def post_flagger(request: web.Request) -> web.Response:
         fail_open=metadata.get("fail_open", "").lower() == "true",
     )
     answer = await _evaluate(request, asked)
-    if answer.gate_status is Gate.PASS:
+    wanted = Gate.FAIL if hook == "rollback" else Gate.PASS
+    if answer.gate_status is wanted:
         return _json(answer)
     return problem(_HALTED, answer.reason, gate_status=answer.gate_status.value)
 
 
 async def _evaluate(request: web.Request, asked: Asked) -> Answer:
-    found = _newest(await _known(request), asked.service, asked.environment, asked.version)
+    found = _newest(await known(request), asked.service, asked.environment, asked.version)
     verdict = None if found is None else await _verdict(request, found, at_gate=True)
     version = "" if asked.version is None else f" {asked.version}"
     words = f"{asked.service}{version} in {asked.environment}"
     return gate(verdict, words, fail_open=asked.fail_open)
 
 
-async def _known(request: web.Request) -> list[Release]:
+async def known(request: web.Request) -> list[Release]:
     """All releases, those too that were told a moment ago and may not be in the view yet."""
     kept = await asyncio.to_thread(kept_releases, request.app[STORE])
     recent = request.app[_RECENT]
@@ -157,13 +165,13 @@ async def _known(request: web.Request) -> list[Release]:
 
 
 def _newest(
-    known: Sequence[Release], service: str, environment: str, version: str | None
+    among: Sequence[Release], service: str, environment: str, version: str | None
 ) -> Release | None:
     """The newest release of this name, if there is one."""
     return next(
         (
             release
-            for release in reversed(known)
+            for release in reversed(among)
             if release.place == (service, environment) and version in {None, release.version}
         ),
         None,
@@ -182,16 +190,16 @@ async def _find(request: web.Request) -> Release:
 
 
 async def _verdict(request: web.Request, release: Release, *, at_gate: bool = False) -> Verdict:
-    app, known = request.app, await _known(request)
+    app, others = request.app, await known(request)
     return await asyncio.to_thread(
-        kept_verdict, app[STORE], release, app[METRICS], known=known, gate=at_gate
+        kept_verdict, app[STORE], release, app[METRICS], known=others, gate=at_gate
     )
 
 
 def _limit(text: str | None) -> int:
     if not text:
         return _LISTED
-    if not text.isdecimal() or not 0 < int(text[:9]) <= _MOST_LISTED:
+    if not (text.isascii() and text.isdecimal()) or not 0 < int(text[:9]) <= _MOST_LISTED:
         message = f"limit={text!r} is no whole number from 1 to {_MOST_LISTED}"
         raise ProblemError(400, message, parameter="limit")
     return int(text)

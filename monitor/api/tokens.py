@@ -1,7 +1,8 @@
 """Who may do what: bearer tokens with names and scopes.
 
 Where no token is configured, the API listens on loopback only (`serving.check_bind`), and whoever reaches it
-may write.
+may write. What only reads is open to everyone, unless `api.open_reads` is off: then it needs a token with the
+scope `read`, `/metrics` too (Prometheus sends one); only the probes stay open.
 """
 
 import hmac
@@ -76,6 +77,12 @@ class Tokens:
         if len(set(secrets)) < len(secrets):
             message = "api.tokens: two of the tokens are equal; give everyone one of their own"
             raise ConfigError(message)
+        if not found and not settings.open_reads:
+            message = (
+                "api.open_reads is false, but there is no token that could be asked for: set the "
+                "variable that api.token_env names (MONITOR_TOKEN), or name some in api.tokens"
+            )
+            raise ConfigError(message)
         return cls(tuple(found))
 
     def owner(self, secret: bytes) -> Token | None:
@@ -111,6 +118,10 @@ def _secret(one: ApiToken, environment: Mapping[str, str]) -> str:
 
 
 TOKENS = web.AppKey("tokens", Tokens)
+OPEN_READS = web.AppKey("open_reads", bool)
+PROBES = frozenset({"/healthz", "/readyz"})
+"""What whoever starts and watches the process asks, without a token at all times."""
+_READS = ("GET", "HEAD")
 _WHO = web.RequestKey("who", str)
 
 
@@ -138,18 +149,39 @@ def needs(scope: Scope) -> Callable[[Handler], Handler]:
     return wrap
 
 
-def _check(request: web.Request, scope: Scope) -> None:
+@web.middleware
+async def guarded_reads(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Asks for the scope `read` where reads are not open; what writes asks for its own scope."""
+    if request.method in _READS and request.path not in PROBES and not request.app[OPEN_READS]:
+        _check(request, Scope.READ)
+    return await handler(request)
+
+
+def asks(handler: Handler) -> Handler:
+    """A handler of a POST that only reads: a gate. Whoever may tell a release may ask about it."""
+
+    async def guarded(request: web.Request) -> web.StreamResponse:
+        if not request.app[OPEN_READS]:
+            _check(request, Scope.READ, Scope.ANNOTATE)
+        return await handler(request)
+
+    guarded.__doc__, guarded.__name__ = handler.__doc__, handler.__name__
+    return guarded
+
+
+def _check(request: web.Request, *scopes: Scope) -> None:
+    """Let in by a token with any of these scopes."""
     tokens = request.app[TOKENS]
     if not tokens:
         return
     scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
-    token = tokens.owner(secret.strip().encode()) if scheme.lower() == _SCHEME else None
+    sent = secret.strip().encode(errors="surrogateescape")  # whatever bytes the header holds
+    token = tokens.owner(sent) if scheme.lower() == _SCHEME else None
     if token is None:
         message = "this needs `Authorization: Bearer TOKEN`, with a token that the monitor knows"
         raise ProblemError(401, message)
-    if not token.allows(scope):
-        message = (
-            f"the token {token.name!r} does not allow this; it needs the scope {scope.value!r}"
-        )
+    if not any(token.allows(scope) for scope in scopes):
+        needed = " or ".join(repr(scope.value) for scope in scopes)
+        message = f"the token {token.name!r} does not allow this; it needs the scope {needed}"
         raise ProblemError(403, message)
     request[_WHO] = token.name

@@ -5,11 +5,13 @@ from time import monotonic, sleep
 from typing import Any
 
 import click
+from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
 from monitor.cli.calling import Service, refuse, url_option
 from monitor.cli.options import console, json_option, print_json
+from monitor.errors import UnreachableError
 from monitor.model.quantity import parse_duration
 from monitor.model.time import SECOND
 from monitor.report.release_lines import verdict_table
@@ -39,6 +41,8 @@ def command(
 ) -> int:
     """Ask whether a release may go on.
 
+    Waiting ends at the first pass or fail. Ctrl-C ends it with 130.
+
     Exit codes: 0 pass, 1 fail, 2 wrong usage, 3 inconclusive, 4 the service does not answer.
     """
     asked = {"service": service, "environment": environment}
@@ -59,23 +63,41 @@ def command(
 def _wait(
     target: Service, asked: dict[str, str], waits: float, pause: float, *, shown: bool
 ) -> dict[str, Any]:
-    """Ask until the answer is not inconclusive, or the time is over."""
+    """Ask until the answer is not inconclusive, or the time is over.
+
+    A service that has answered once and is away for a while (it is started anew, say) is asked again.
+    """
     until, screen = monotonic() + waits, console()
     moving = shown and screen.is_terminal
+    answer: dict[str, Any] | None = None
     with Live(console=screen, auto_refresh=False) if moving else nullcontext() as live:
         while True:
-            answer = _ask(target, asked)
+            answer, away = _answer(target, asked, answer)
             left = until - monotonic()
-            is_last = answer["gate_status"] != "inconclusive" or left <= 0
+            is_last = left <= 0 or (away is None and answer["gate_status"] != "inconclusive")
+            why = answer["gate_status"] if away is None else str(away)
+            words = "" if is_last else f"{why}, asking for {max(1, round(left))} s more"
             if live is not None:
-                live.update(_table(answer), refresh=True)
-            elif shown and is_last:
-                screen.print(_table(answer))
+                live.update(Group(_table(answer), Text(words)), refresh=True)
             elif shown:
-                click.echo(f"{answer['gate_status']}, asking for {left:.0f} s more")
+                screen.print(_table(answer) if is_last else words, markup=False)
+            if is_last and away is not None:
+                raise away
             if is_last:
                 return answer
             sleep(min(pause, left))
+
+
+def _answer(
+    target: Service, asked: dict[str, Any], before: dict[str, Any] | None
+) -> tuple[dict[str, Any], UnreachableError | None]:
+    """The answer; the one before and why there is none now, where there was one."""
+    try:
+        return _ask(target, asked), None
+    except UnreachableError as error:
+        if before is None:
+            raise
+        return before, error
 
 
 def _ask(target: Service, asked: dict[str, Any]) -> dict[str, Any]:

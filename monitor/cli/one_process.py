@@ -21,6 +21,7 @@ from monitor.definitions.plan import Plan
 from monitor.embedded.engine import Engine
 from monitor.embedded.feeds import Feed
 from monitor.embedded.pump import Pump
+from monitor.export.grafana import GrafanaKeeper, grafana_keeper
 from monitor.export.pusher import AlertmanagerPusher
 from monitor.journal.releases import kept_releases
 from monitor.journal.store import Store
@@ -85,6 +86,8 @@ class OneProcess:
             segments=settings.prometheus.segments,
             max_series=settings.prometheus.max_series,
             tokens=tokens,
+            open_reads=settings.api.open_reads,
+            github_secret=environment().get(settings.api.github_secret_env, ""),
             tell=self._tell,
         )
         running = await serve(app, settings.api.host, settings.api.port, protected=bool(tokens))
@@ -96,18 +99,30 @@ class OneProcess:
             decided=lambda effects: _told(effects, decided, pusher),
             caught_up=has_caught_up,
         )
-        pushing = asyncio.create_task(_push(pusher, read))
+        beside = {
+            asyncio.create_task(_push(pusher, read)),
+            asyncio.create_task(_keep(self._keeper(), read)),
+        }
         try:
             await pump.run(stopping)
         finally:
-            pushing.cancel()
-            await asyncio.wait({pushing})
+            for task in beside:
+                task.cancel()
+            await asyncio.wait(beside)
             await running.stop()
 
     async def _tell(self, release: Release, record: Record) -> None:
         """Keep first: a process that dies in between tells the core when it starts again."""
         await asyncio.to_thread(self.store.commit, [record])
         await asyncio.to_thread(self.engine.tell, [release])
+
+    def _keeper(self) -> GrafanaKeeper | None:
+        async def append(records: Sequence[Record]) -> None:
+            await asyncio.to_thread(self.store.commit, records)
+
+        return grafana_keeper(
+            self.configuration.settings.grafana, environment(), self.store, append
+        )
 
     def _pusher(self, url: str) -> AlertmanagerPusher | None:
         alertmanager = self.configuration.settings.alertmanager
@@ -133,6 +148,12 @@ async def _push(pusher: AlertmanagerPusher | None, caught_up: asyncio.Event) -> 
     await caught_up.wait()
     if pusher is not None:
         await pusher.run()
+
+
+async def _keep(keeper: GrafanaKeeper | None, caught_up: asyncio.Event) -> None:
+    await caught_up.wait()
+    if keeper is not None:
+        await keeper.run()
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable
 from pathlib import Path
 
 import click
@@ -22,9 +22,11 @@ from monitor.api.tokens import Tokens
 from monitor.clock import wall_clock
 from monitor.definitions import Configuration, load
 from monitor.errors import MonitorError
+from monitor.export.grafana import GrafanaKeeper, grafana_keeper
 from monitor.export.pusher import AlertmanagerPusher
 from monitor.journal.store import Store
 from monitor.kafka.broker import on_loop_error
+from monitor.kafka.hooks import Hooks, hooks_of
 from monitor.kafka.ingest_worker import relax_collector
 from monitor.kafka.service import Service
 from monitor.kafka.state_folder import StateFolder
@@ -77,6 +79,8 @@ class Role:
                 max_series=settings.prometheus.max_series,
                 multiprocess_dir=self.folder.counters,
                 tokens=tokens,
+                open_reads=settings.api.open_reads,
+                github_secret=environment().get(settings.api.github_secret_env, ""),
                 append=append,
                 tell=append.tell,
             )
@@ -93,6 +97,28 @@ class Role:
                 await asyncio.wait({pushing})
                 await running.stop()
 
+    async def hooks(self, stopping: asyncio.Event) -> None:
+        """What is told to Grafana: looked at when a stream has news, and by a timer."""
+        store_path = self.folder.view(await self.service.cluster(), of="hooks")
+        async with contextlib.AsyncExitStack() as open_now:
+            store = open_now.enter_context(Store(store_path))
+            append = await open_now.enter_async_context(self.service.appending())
+            keeper = grafana_keeper(
+                self.configuration.settings.grafana, environment(), store, append
+            )
+            hooks = hooks_of(self.configuration, name=f"{self.service.topics.prefix}.hooks")
+            caught_up = asyncio.Event()
+            if keeper is not None:
+                _listen(hooks, keeper)
+            view = self.service.view(store, changed=_nothing, caught_up=caught_up.set)
+            keeping = asyncio.create_task(_keep(keeper, caught_up))
+            try:
+                async with hooks.app:
+                    await view.run(stopping)
+            finally:
+                keeping.cancel()
+                await asyncio.wait({keeping})
+
     def _pusher(self, store: Store, url: str) -> AlertmanagerPusher | None:
         alertmanager = self.configuration.settings.alertmanager
         if alertmanager is None:
@@ -100,6 +126,22 @@ class Role:
         return AlertmanagerPusher(
             alertmanager.url, store, wall_clock, counters=self.counters, base_url=url
         )
+
+
+def _listen(hooks: Hooks, keeper: GrafanaKeeper) -> None:
+    """Agents that have the keeper look at once."""
+    for name, stream in (("releases", hooks.releases), ("verdicts", hooks.verdicts)):
+
+        @hooks.app.agent(stream, name=f"grafana-{name}")  # type: ignore[untyped-decorator]
+        async def look(told: AsyncIterable[object]) -> None:
+            async for _ in told:
+                keeper.notify()
+
+
+async def _keep(keeper: GrafanaKeeper | None, caught_up: asyncio.Event) -> None:
+    await caught_up.wait()
+    if keeper is not None:
+        await keeper.run()
 
 
 def _nothing() -> None:
@@ -148,7 +190,7 @@ async def _orphaned(stopping: asyncio.Event) -> None:
 
 
 @click.command()
-@click.argument("name", type=click.Choice(["ingest", "core", "serve"]))
+@click.argument("name", type=click.Choice(["ingest", "core", "serve", "hooks"]))
 @click.option("--config", type=click.Path(path_type=Path), required=True)
 @click.option("--state", type=click.Path(path_type=Path), required=True)
 @click.option("--again", is_flag=True)

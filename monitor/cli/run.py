@@ -31,7 +31,7 @@ from monitor.kafka.supervisor import Supervisor
 from monitor.settings import environment
 from monitor.telemetry import Counters
 
-ROLES = ("ingest", "core", "serve")
+ROLES = ("ingest", "core", "serve", "hooks")
 """Every role, in the order of the flow."""
 
 _log = structlog.get_logger(__name__)
@@ -41,9 +41,8 @@ _log = structlog.get_logger(__name__)
 @config_option
 @click.option(
     "--roles",
-    default=",".join(ROLES),
-    show_default=True,
-    help="Which of them run here; the others may run elsewhere.",
+    help="Which of ingest,core,serve,hooks run here; the others may run elsewhere. By default all, "
+    "hooks only where grafana is configured.",
 )
 @click.option(
     "--state",
@@ -53,10 +52,12 @@ _log = structlog.get_logger(__name__)
     metavar="DIR",
     help="Folder for views and counters, which can be rebuilt.",
 )
-def command(config: Path, roles: str, state: Path) -> None:
+def command(config: Path, roles: str | None, state: Path) -> None:
     """Run the service until it is told to stop (SIGTERM, SIGINT)."""
-    chosen = _roles(roles)
+    asked = None if roles is None else _roles(roles)
     configuration = load(config, environment=environment())
+    idle = () if configuration.settings.grafana else ("hooks",)
+    chosen = [role for role in ROLES if role not in idle] if asked is None else asked
     plan = compile_plan(configuration)
     telemetry.configure()
     for name in plan.unserved:
@@ -68,7 +69,7 @@ def command(config: Path, roles: str, state: Path) -> None:
     if "serve" in chosen:
         _check_port(configuration)
     if configuration.settings.source.kafka is None:
-        if len(chosen) < len(ROLES):
+        if asked is not None and len(asked) < len(ROLES):
             message = "--roles splits a service on Kafka; without source.kafka one process does all"
             raise click.UsageError(message)
         asyncio.run(_run_in_one_process(configuration, plan))
@@ -81,9 +82,6 @@ def command(config: Path, roles: str, state: Path) -> None:
 def _roles(text: str) -> list[str]:
     chosen = [role.strip() for role in text.split(",") if role.strip()]
     for role in chosen:
-        if role == "hooks":
-            message = "--roles: the role hooks is not served yet; leave it out"
-            raise click.UsageError(message)
         if role not in ROLES:
             remedy = did_you_mean(role, ROLES) or f"; known are {', '.join(ROLES)}"
             message = f"--roles: there is no role {role!r}{remedy}"

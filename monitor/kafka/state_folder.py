@@ -43,9 +43,9 @@ class StateFolder:
         """Where the roles keep their counters (prometheus-client's multiprocess mode)."""
         return self.path / "counters"
 
-    def view(self, cluster: str) -> Path:
-        """The view of a Kafka cluster: offsets of another one would mean something else."""
-        return self.path / f"view-{cluster}.db"
+    def view(self, cluster: str, *, of: str = "view") -> Path:
+        """A role's view of a Kafka cluster: offsets of another one would mean something else."""
+        return self.path / f"{of}-{cluster}.db"
 
     def enter(self) -> None:
         """Make it, and empty the counters unless another run is using them. Held until exit."""

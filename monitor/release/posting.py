@@ -116,9 +116,11 @@ class _Reading:
         try:
             if not isinstance(value, Mapping) or value.keys() - {"metrics", "segments"}:
                 raise msgspec.ValidationError
-            segments = dict(value.get("segments") or {})
+            segments = {} if value.get("segments") is None else value["segments"]
+            if not isinstance(segments, Mapping):
+                raise msgspec.ValidationError
             listed = {k: [v] if isinstance(v, str) else v for k, v in segments.items()}
-            metrics = value.get("metrics") or []
+            metrics = [] if value.get("metrics") is None else value["metrics"]
             return msgspec.convert({"metrics": metrics, "segments": listed}, Scope)
         except (msgspec.ValidationError, TypeError, ValueError):
             self.mistakes.append(

@@ -205,7 +205,7 @@ async def test_who_told_it_is_recorded_and_without_a_token_nobody_does(
     one = ApiToken(name="ci", token_file=str(path))
     client = await scene.open(tokens=Tokens.of(Api(tokens=(one,)), {}))
     assert (await tell(client, **START))[0] == 401
-    assert (await ask(client))[0] == 401
+    assert (await ask(client))[0] == 200, "a gate only reads"
     headers = {"Authorization": "Bearer s3cret"}
     answer = await client.post("/api/v1/releases", json=body(**START), headers=headers)
     assert (answer.status, (await answer.json())["by"]) == (201, "ci")

@@ -14,7 +14,8 @@ from prometheus_client import CollectorRegistry
 
 from monitor.api.app import create_app
 from monitor.api.serving import serve
-from monitor.cli import execute
+from monitor.cli import execute, gate
+from monitor.errors import UnreachableError
 from monitor.journal.store import Store
 from monitor.model.record import Record, Stream
 from monitor.model.time import to_rfc3339
@@ -125,6 +126,38 @@ def test_the_gate_waits_as_long_as_it_was_told(
     assert execute(["gate", *NAMED, "--wait", "20s", "--every", "1s"]) == 0
     assert "inconclusive, asking for 20 s more" in capsys.readouterr().out
     answers.join()
+
+
+class Away:
+    """A service that answers once, then is away for some time or for good."""
+
+    def __init__(self, times: int) -> None:
+        self.asked, self.times = 0, times
+
+    def post(self, path: str, body: Any) -> tuple[int, Any]:
+        self.asked += 1
+        if self.asked == 1:
+            return 200, {"gate_status": "inconclusive", "reason": "not yet", "verdict": None}
+        if self.asked <= 1 + self.times:
+            message = "does not answer"
+            raise UnreachableError(message)
+        return 200, {"gate_status": "pass", "reason": "fine", "verdict": None}
+
+
+@pytest.mark.parametrize(("times", "wait", "code"), [(2, "1m", 0), (10**9, "5s", 4)])
+def test_a_service_that_is_away_while_the_gate_waits_is_asked_again(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    times: int,
+    wait: str,
+    code: int,
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(gate, "Service", lambda url: Away(times))
+    monkeypatch.setattr(gate, "monotonic", lambda: now[0])
+    monkeypatch.setattr(gate, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    assert execute(["gate", "--service", "shop", "--wait", wait, "--every", "2s"]) == code
+    assert "does not answer, asking for" in capsys.readouterr().out
 
 
 def test_a_gate_of_an_unknown_release_is_inconclusive(

@@ -72,7 +72,6 @@ def test_a_port_in_use_is_named_with_the_remedy(tmp_path: Path) -> None:
     ("roles", "said"),
     [
         ("ingset", "there is no role 'ingset'; did you mean 'ingest'?"),
-        ("hooks", "the role hooks is not served yet; leave it out"),
         (" ,", "--roles names no role; known are ingest, core, serve"),
     ],
 )
