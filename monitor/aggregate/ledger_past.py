@@ -228,7 +228,10 @@ class _Totals:
         if not self.begun:
             self._first = self._next = stop
             self.begun = True
-        if stop > self._next:
+        if stop == self._next + 1:  # the rule, and quick
+            self._ring[self._next % self._slots] = self._now
+            self._next = stop
+        elif stop > self._next:
             begin = max(self._next, stop - self._slots)
             self._ring[np.arange(begin, stop) % self._slots] = self._now
             self._next = stop

@@ -44,10 +44,13 @@ class Measurement:
         self.past = past
         self._metrics = tuple(metrics)
         self._buckets = LineShares(past, [Subject(fields=line_fields(m)) for m in metrics])
+        self._spotless = dict.fromkeys((m.name for m in metrics), BucketQuality(False, *[0.0] * 4))
         self._of_metric: dict[str, tuple[list[tuple[str, str]], LineShares]] = {}
 
     def of_bucket(self, start_us: int, end_us: int) -> Qualities:
         """`data_quality` of a bucket, by metric."""
+        if self._buckets.is_spotless(start_us, end_us):
+            return self._spotless
         found = self._buckets.over(start_us, end_us)
         if found is None:
             return {metric.name: _UNKNOWN for metric in self._metrics}
