@@ -283,7 +283,7 @@ class ApiToken(Group):
     """Name of the environment variable with the token."""
     token_file: Text | None = None
     """File that holds the token and nothing else."""
-    scopes: Annotated[tuple[Literal["annotate", "read", "admin"], ...], Field(min_length=1)] = (
+    scopes: Annotated[Many[Literal["annotate", "read", "admin"]], Field(min_length=1)] = (
         "annotate",
     )
     """What it allows: `annotate` (annotations, releases), `read` (needed where `open_reads` is
@@ -301,7 +301,7 @@ class Api(Group):
     """Port; 0 takes a free one."""
     token_env: Variable | None = "MONITOR_TOKEN"  # noqa: S105 - a name, not a token
     """Name of the environment variable with the token that writes need."""
-    tokens: tuple[ApiToken, ...] = ()
+    tokens: Many[ApiToken] = ()
     """More tokens, each with a name and scopes."""
     open_reads: bool = True
     """Whether reads (pages, `GET`, gates, `/metrics`) need no token; the probes never do."""

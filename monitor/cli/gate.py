@@ -79,8 +79,10 @@ def _wait(
             words = "" if is_last else f"{why}, asking for {max(1, round(left))} s more"
             if live is not None:
                 live.update(Group(_table(answer), Text(words)), refresh=True)
-            elif shown:
-                screen.print(_table(answer) if is_last else words, markup=False)
+            elif shown and not is_last:
+                click.echo(words)
+            elif shown and answer["verdict"] is not None:
+                screen.print(_table(answer))
             if is_last and away is not None:
                 raise away
             if is_last:

@@ -112,6 +112,7 @@ def test_the_gate_says_it_by_its_exit_code(
     printed = capsys.readouterr().out
     assert words in printed
     assert "95 % interval" in printed, "the table"
+    assert "[/]" not in printed
     assert execute(["release", "verdict", "--service", "shop"]) == 0
     assert "metric" in capsys.readouterr().out
     assert execute(["gate", *NAMED, "--fail-open"]) == (1 if code == 1 else 0)

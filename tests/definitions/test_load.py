@@ -314,6 +314,20 @@ class TestWarnings:
         unset = "source: {synthetic: {}}\nhash_key_env: null"
         assert "name a variable" in self.warned(loaded(users, unset))[0]
 
+    def test_tokens_with_names_and_scopes(self, loaded: Loader) -> None:
+        api = """
+            open_reads: false
+            tokens:
+            - {name: ci, token_env: CI_TOKEN}
+            - {name: all, token_file: /run/secrets/all, scopes: [annotate, read]}"""
+        settings = loaded(ORDERS, f"source: {{synthetic: {{}}}}\napi:{api}").settings
+        assert [token.name for token in settings.api.tokens] == ["ci", "all"]
+        assert [token.scopes for token in settings.api.tokens] == [
+            ("annotate",),
+            ("annotate", "read"),
+        ]
+        assert not settings.api.open_reads
+
     def test_an_open_api_without_its_token(self, loaded: Loader) -> None:
         monitor = "source: {synthetic: {}}\napi: {host: 0.0.0.0}"
         assert "will not start" in self.warned(loaded(ORDERS, monitor))[0]
