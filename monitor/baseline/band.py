@@ -104,14 +104,19 @@ class Band:
         enough = count_last(error) >= LEAST_DAYS
         return np.where(enough, np.maximum(DAY_SLACK * scale * scale - noise, 0.0), 0.0)
 
-    def variance(self, noise: Floats, weeks: Floats, level_variance: Floats) -> Floats:
+    def variance(
+        self, noise: Floats, weeks: Floats, level_variance: Floats, autocorrelated: Bools
+    ) -> Floats:
         """sd_b^2 in a slot.
 
         Args:
             noise: relative variance of the slot's total by chance.
             weeks: of which the profile is made.
             level_variance: relative variance of the level.
+            autocorrelated: rows whose realised errors the autocorrelation explains.
         """
         analytic = MEDIAN_OF_WEEKS * noise / weeks + level_variance
-        result: Floats = np.maximum(analytic, self.table["realised"])
+        result: Floats = np.maximum(
+            analytic, np.where(autocorrelated, 0.0, self.table["realised"])
+        )
         return result

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from monitor.baseline import profile
+from monitor.baseline.autocorrelation import Autocorrelation, Process
 from monitor.baseline.band import Band
 from monitor.baseline.dispersion import Dispersion
 from monitor.baseline.forecast import Forecast
@@ -64,6 +65,7 @@ class Baseline:
         self._history = History(self._slots.history)
         self._level = Level(self._slots.width_us / HOUR)
         self._dispersion = Dispersion(bucket_us, self._slots.share)
+        self._autocorrelation = Autocorrelation(bucket_us, self._slots.share)
         self._tail = Tail(bucket_us, self._slots.share)
         self._band = Band(self._slots.day, self._slots.week)
         week = (self._slots.week,)
@@ -116,7 +118,9 @@ class Baseline:
                 del self._forecasts[next(iter(self._forecasts))]
             with np.errstate(all="ignore"):
                 self._forecasts[slot] = self._make_forecast(slot, traits)
-        return self._forecasts[slot].bucket(start_us, end_us)
+        gap = (start_us - self._next_us) // self.bucket_us if self._next_us else 0
+        wander = self._autocorrelation.predict(gap)
+        return self._forecasts[slot].bucket(start_us, end_us, wander)
 
     def learn(
         self,
@@ -149,6 +153,7 @@ class Baseline:
             self._slot = slot
             if observation.start_us != self._next_us:
                 self._dispersion.forget_previous()
+                self._autocorrelation.forget_previous()
                 self._tail.forget_previous()
             self._next_us = observation.end_us
             self._sum_up(slot, observation, expectation, traits, hold)
@@ -179,6 +184,7 @@ class Baseline:
         self._slot = state["slot"]
         self._next_us = state["next_us"]
         self._fitted_day = state["fitted_day"]
+        self._autocorrelation.loaded()
         self._forecasts.clear()
 
     def _tables(self) -> dict[str, Table]:
@@ -188,6 +194,7 @@ class Baseline:
             "level": self._level.table,
             "dispersion": self._dispersion.table,
             "band": self._band.table,
+            "autocorrelation": self._autocorrelation.table,
             **self._tail.tables(),
         }
 
@@ -208,6 +215,16 @@ class Baseline:
         rows["held"] |= hold
         learns = used & ~(hold & self._may_hold())
         self._dispersion.learn((seen.x - mean) / np.sqrt(variance), learns)
+        noise = variance / (mean * mean)
+        self._autocorrelation.learn(
+            self._slots.place(seen.start_us),
+            seen.x / mean - 1.0,
+            rows["phi"] * noise,
+            noise,
+            learns=learns,
+            used=used,
+            wander=expected.wander,
+        )
         if seen.above is not None:
             self._tail.learn(seen.above[:, 0], seen.n, traits.tail, learns)
 
@@ -230,7 +247,8 @@ class Baseline:
         held = rows["held"] & self._may_hold()
         self._learn_level(slot, enough, held)
         rows["held_slots"] = np.where(rows["held"], rows["held_slots"] + 1, 0)
-        rows["phi"] = self._dispersion.value(_least_phi(traits), rows["weeks"])
+        self._autocorrelation.commit(rows["phi"], traits.law != laws.QUANTILE)
+        rows["phi"] = self._phi(traits)
         day = (slot + 1) // self._slots.day
         if day > self._fitted_day:
             self._fitted_day = day
@@ -241,6 +259,11 @@ class Baseline:
         for name in ("x", "n", "buckets", "shape", "variance", "held"):
             rows[name] = np.zeros_like(rows[name])
         self._forecasts.clear()
+
+    def _phi(self, traits: Traits) -> Floats:
+        least = _least_phi(traits)
+        plain, one = self._dispersion.value(least, self._rows["weeks"])
+        return self._autocorrelation.dispersion(plain, one, least)
 
     def _remember(self, slot: int, enough: Bools, coverage: Floats) -> None:
         rows, history = self._rows, self._history
@@ -258,9 +281,10 @@ class Baseline:
         forecast = enough & (expected > 0) & (rows["weeks"] > 0)
         rows["forecasts"] += forecast
         known = forecast & ~np.isnan(rows["phi"])
-        chance = rows["phi"] * rows["variance"]
+        process = self._autocorrelation.process()
+        chance = rows["phi"] * rows["variance"] + process.slot * expected * expected
         noise = np.where(known, chance / (expected * expected), np.nan)
-        error = self._band.variance(noise, rows["weeks"], level.variance())
+        error = self._band_variance(noise, process)
         y = np.where(known, rows["x"] / rows["shape"], np.nan)
         level.commit(slot, y, noise, error, held)
         # Errors count in an incident too: they are robust, and a band that only saw calm hours
@@ -338,7 +362,8 @@ class Baseline:
         n = _pick(rows["units"], local)
         mean = laws.expected_total(value, n, traits.total)
         noise = rows["phi"] * laws.variance(traits.law, value, mean) / (mean * mean)
-        variance = self._band.variance(noise, rows["weeks"], self._level.variance())
+        process = self._autocorrelation.process()
+        variance = self._band_variance(noise + process.slot, process)
         forecasts = max(FORECAST_US // slots.width_us, LEAST_FORECASTS)
         is_share = traits.law == laws.BETA_BINOMIAL
         return Forecast(
@@ -357,6 +382,12 @@ class Baseline:
             ready_us=self._ready_us(slot, forecasts),
             tail=self._expected_tail(traits),
         )
+
+    def _band_variance(self, noise: Floats, process: Process) -> Floats:
+        """sd_b^2 where a slot has this relative variance by chance, autocorrelation included."""
+        together = 1.0 + (process.long - process.slot) / noise
+        level = self._level.variance() * together
+        return self._band.variance(noise, self._rows["weeks"], level, self._autocorrelation.on)
 
     def _expected_tail(self, traits: Traits) -> TailExpectation | None:
         if not (traits.law == laws.QUANTILE).any():

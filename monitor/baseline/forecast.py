@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from monitor.model.tick import Bools, Expectation, Floats, Ints, TailExpectation
+from monitor.model.tick import Bools, Expectation, Floats, Ints, TailExpectation, Wander
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +38,8 @@ class Forecast:
     ready_us: Ints
     tail: TailExpectation | None = None
 
-    def bucket(self, start_us: int, end_us: int) -> Expectation:
-        """The expectation of one bucket of the slot."""
+    def bucket(self, start_us: int, end_us: int, wander: Wander | None = None) -> Expectation:
+        """The expectation of one bucket of the slot, with what is carried on into it."""
         u = ((start_us + end_us) / 2 - self.start_us) / self.width_us - 0.5
         u = u if self.share < 1.0 else 0.0  # a day may be an hour longer than its slot
         bend = u * u + (self.share * self.share - 1.0) / 12.0
@@ -54,4 +54,5 @@ class Forecast:
             ready=self.ready,
             learning_us=np.where(self.ready, 0, left),
             tail=self.tail,
+            wander=wander,
         )

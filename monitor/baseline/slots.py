@@ -65,6 +65,10 @@ class Slots:
             return start_us // self.width_us
         return (start_us - self.anchor_us + self.width_us // 2) // self.width_us
 
+    def place(self, start_us: int) -> int:
+        """Which bucket of its slot begins here, from 0 on."""
+        return 0 if self.bucket_us >= self.width_us else start_us % self.width_us // self.bucket_us
+
     def anchor(self, start_us: int) -> None:
         """Count day-long buckets from the first that is learnt."""
         if not self._anchored:

@@ -121,7 +121,7 @@ class Guard:
         cap = 0.5 * traits.log_threshold
         active = self._bets.active(expected, scaled, traits) & bucket.judged[:, None]
         self._evidence.update(
-            log_bets=self._bets.log_payoffs(seen, expected, scaled, traits),
+            payoffs=self._bets.pay(seen, expected, scaled, traits),
             active=active,
             cap=cap,
             sums=bucket.sums,
@@ -135,7 +135,7 @@ class Guard:
             heard=seen.observed,
             cap=cap,
             mean=scaled.mean,
-            variance=scaled.variance,
+            variance=scaled.in_sums,
             start_us=seen.start_us,
         )
 
@@ -247,7 +247,7 @@ def _bucket(seen: Observation, expected: Expectation, traits: Traits) -> Bucket:
     judged = expected.ready & seen.observed & (expected.units >= traits.min_units)
     judged &= (scaled.variance > 0) & (scaled.mean > 0)
     judged &= ~tail_bets.unknown(seen, expected, traits)
-    sums = np.stack([seen.x, scaled.mean, seen.n, scaled.variance], axis=1)
+    sums = np.stack([seen.x, scaled.mean, seen.n, scaled.in_sums], axis=1)
     return Bucket(
         seen=seen, expected=expected, traits=traits, scale=scaled, judged=judged, sums=sums
     )
