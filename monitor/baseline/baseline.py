@@ -18,6 +18,7 @@ from monitor.baseline.dispersion import Dispersion
 from monitor.baseline.forecast import Forecast
 from monitor.baseline.history import History
 from monitor.baseline.level import Level
+from monitor.baseline.quarters import Quarters
 from monitor.baseline.slots import Slots
 from monitor.baseline.tail import Tail
 from monitor.baseline.weeks import against_profile, newest_weeks
@@ -39,6 +40,8 @@ LEAST_COVERAGE = 0.5
 FORECAST_US = 5 * DAY
 LEAST_FORECASTS = 5
 """How long, and in how many slots at least, forecasts are compared before a series is judged."""
+CALM_SDS = 5.0
+"""An hour that is off by less teaches its quarters."""
 HOLD_US = DAY
 """The level is held at most this long."""
 FORECASTS_KEPT = 2
@@ -67,6 +70,7 @@ class Baseline:
         self._dispersion = Dispersion(bucket_us, self._slots.share)
         self._autocorrelation = Autocorrelation(bucket_us, self._slots.share)
         self._tail = Tail(bucket_us, self._slots.share)
+        self._quarters = Quarters(self._autocorrelation.per_slot)
         self._band = Band(self._slots.day, self._slots.week)
         week = (self._slots.week,)
         self._rows = Table(
@@ -84,6 +88,7 @@ class Baseline:
                 "forecasts": Column(dtype="i8"),
                 "phi": Column(dtype="f8", fill=_NAN),
                 "weeks": Column(dtype="i1"),
+                "left": Column(dtype="f8", fill=1.0),
                 "profile": Column(dtype="f4", shape=week, fill=_NAN),
                 "units": Column(dtype="f4", shape=week),
             }
@@ -112,15 +117,18 @@ class Baseline:
 
     def expect(self, start_us: int, end_us: int, traits: Traits) -> Expectation:
         """What the bucket should hold, of all rows; changes nothing that is learnt."""
-        slot = self._slots.of(start_us)
+        forecast = self._forecast(self._slots.of(start_us), traits)
+        gap = (start_us - self._next_us) // self.bucket_us if self._next_us else 0
+        wander = self._autocorrelation.predict(gap)
+        return forecast.bucket(start_us, end_us, wander)
+
+    def _forecast(self, slot: int, traits: Traits) -> Forecast:
         if slot not in self._forecasts:
             if len(self._forecasts) >= FORECASTS_KEPT:
                 del self._forecasts[next(iter(self._forecasts))]
             with np.errstate(all="ignore"):
                 self._forecasts[slot] = self._make_forecast(slot, traits)
-        gap = (start_us - self._next_us) // self.bucket_us if self._next_us else 0
-        wander = self._autocorrelation.predict(gap)
-        return self._forecasts[slot].bucket(start_us, end_us, wander)
+        return self._forecasts[slot]
 
     def learn(
         self,
@@ -194,6 +202,7 @@ class Baseline:
             "level": self._level.table,
             "dispersion": self._dispersion.table,
             "band": self._band.table,
+            "quarters": self._quarters.table,
             "autocorrelation": self._autocorrelation.table,
             **self._tail.tables(),
         }
@@ -215,6 +224,7 @@ class Baseline:
         rows["held"] |= hold
         learns = used & ~(hold & self._may_hold())
         self._dispersion.learn((seen.x - mean) / np.sqrt(variance), learns)
+        self._quarters.learn(self._slots.place(seen.start_us), seen.x, mean, used)
         noise = variance / (mean * mean)
         self._autocorrelation.learn(
             self._slots.place(seen.start_us),
@@ -245,7 +255,7 @@ class Baseline:
         enough = (coverage >= LEAST_COVERAGE - 1e-9) & (traits.total | (rows["n"] > 0))
         self._remember(slot, enough, coverage)
         held = rows["held"] & self._may_hold()
-        self._learn_level(slot, enough, held)
+        self._learn_level(slot, enough, held, traits)
         rows["held_slots"] = np.where(rows["held"], rows["held_slots"] + 1, 0)
         self._autocorrelation.commit(rows["phi"], traits.law != laws.QUANTILE)
         rows["phi"] = self._phi(traits)
@@ -262,7 +272,9 @@ class Baseline:
 
     def _phi(self, traits: Traits) -> Floats:
         least = _least_phi(traits)
-        plain, one = self._dispersion.value(least, self._rows["weeks"])
+        plain, one = self._dispersion.value(
+            least, self._rows["weeks"], self._rows["left"]
+        )
         return self._autocorrelation.dispersion(plain, one, least)
 
     def _remember(self, slot: int, enough: Bools, coverage: Floats) -> None:
@@ -275,7 +287,7 @@ class Baseline:
         history.mark(at, np.array([self._slots.of(t) for t in incident_us[at].tolist()], np.int64))
         rows["incident_us"] = np.full(rows.size, FOREVER)
 
-    def _learn_level(self, slot: int, enough: Bools, held: Bools) -> None:
+    def _learn_level(self, slot: int, enough: Bools, held: Bools, traits: Traits) -> None:
         rows, level = self._rows, self._level
         expected = rows["shape"] * level.table["base"]
         forecast = enough & (expected > 0) & (rows["weeks"] > 0)
@@ -285,11 +297,34 @@ class Baseline:
         chance = rows["phi"] * rows["variance"] + process.slot * expected * expected
         noise = np.where(known, chance / (expected * expected), np.nan)
         error = self._band_variance(noise, process)
+        self._learn_quarters(slot, traits, expected, noise, error, forecast & ~held)
         y = np.where(known, rows["x"] / rows["shape"], np.nan)
         level.commit(slot, y, noise, error, held)
         # Errors count in an incident too: they are robust, and a band that only saw calm hours
         # would be too narrow wherever the baseline is poor.
         self._band.learn(rows["x"], expected, chance, known)
+
+    def _learn_quarters(
+        self,
+        slot: int,
+        traits: Traits,
+        expected: Floats,
+        noise: Floats,
+        error: Floats,
+        known: Bools,
+    ) -> None:
+        local = self._slots.local(slot)[traits.timezone] % self._slots.week
+        of_quarter = self._quarter_noise(noise)
+        in_use = self._forecast(slot, traits).parts
+        if in_use is None:
+            return
+        limit = CALM_SDS * np.sqrt(noise + error)
+        calm = known & (np.abs(self._rows["x"] / expected - 1.0) < limit)
+        self._quarters.commit(local, in_use, calm, of_quarter)
+
+    def _quarter_noise(self, noise: Floats) -> Floats:
+        """Relative variance of a quarter's share of an hour that varies by `noise`."""
+        return (self._quarters.parts - 1.0) * noise
 
     def _set_base(self, slot: int, traits: Traits) -> None:
         self._level.set_base(slot)
@@ -301,14 +336,22 @@ class Baseline:
     def _fit(self, traits: Traits) -> None:
         """Fit the profiles of all rows; give a first level to those that had none."""
         rows = self._rows
-        had = rows["weeks"] > 0
+        had, process = rows["weeks"] > 0, self._autocorrelation.process()
         for zone in np.unique(traits.timezone).tolist():
             of_zone = np.flatnonzero(traits.timezone == zone)
             for first in range(0, of_zone.size, _CHUNK):
                 at = of_zone[first : first + _CHUNK]
                 weeks = newest_weeks(self._history, self._slots, at, zone)
                 is_share = traits.law[at] == laws.BETA_BINOMIAL
-                found = profile.fit(weeks, traits.total[at], is_share)
+                chance = profile.Chance(
+                    white=profile.law_chance(
+                        weeks, traits.law[at], traits.total[at], rows["phi"][at]
+                    ),
+                    wander=process.slot[at],
+                    rho=process.rho[at] ** self._autocorrelation.per_slot,
+                )
+                found = profile.fit(weeks, traits.total[at], is_share, chance)
+                rows["left"][at] = found.left
                 rows["profile"][at] = found.shape
                 rows["units"][at] = found.units
                 rows["weeks"][at] = found.weeks
@@ -373,6 +416,7 @@ class Baseline:
             mean=np.where(traits.total, value * slots.share, value),
             slope=slope,
             curve=curve,
+            parts=self._quarters.factors(local, self._quarter_noise(noise + process.slot)),
             ceiling=np.where(is_share, LARGEST_SHARE, np.inf),
             count=traits.law == laws.NEGATIVE_BINOMIAL,
             units=n * slots.share,
@@ -385,9 +429,11 @@ class Baseline:
 
     def _band_variance(self, noise: Floats, process: Process) -> Floats:
         """sd_b^2 where a slot has this relative variance by chance, autocorrelation included."""
+        rows = self._rows
         together = 1.0 + (process.long - process.slot) / noise
+        of_profile = profile.MEDIAN_OF_WEEKS * noise / rows["weeks"] * rows["left"]
         level = self._level.variance() * together
-        return self._band.variance(noise, self._rows["weeks"], level, self._autocorrelation.on)
+        return self._band.variance(of_profile, level, self._autocorrelation.on)
 
     def _expected_tail(self, traits: Traits) -> TailExpectation | None:
         if not (traits.law == laws.QUANTILE).any():

@@ -83,7 +83,7 @@ class Dispersion:
         t[name] = np.where(known, mean + rate * (square - mean), mean)
         t[name + "_count"] = count
 
-    def value(self, at_least: Floats, weeks: Ints) -> tuple[Floats, Floats]:
+    def value(self, at_least: Floats, weeks: Ints, left: Floats) -> tuple[Floats, Floats]:
         """phi, no lower than `at_least`; NaN before the first differences.
 
         Second, what the differences over one bucket say alone.
@@ -94,9 +94,10 @@ class Dispersion:
         Args:
             at_least: by row.
             weeks: of which each row's profile is made.
+            left: share of its noise that smoothing has left.
         """
         t = self.table
-        count, noise = t["one_count"], PROFILE_NOISE[np.minimum(weeks, len(PROFILE_NOISE) - 1)]
+        count, noise = t["one_count"], left * PROFILE_NOISE[np.minimum(weeks, len(PROFILE_NOISE) - 1)]
         one = t["one"] / (1.0 + noise * min(self.share, 1.0) ** 2)
         four = t["four"] / (1.0 + noise * min(self.share * BLOCK, 1.0) ** 2)
         four = np.where(t["four_count"] > FREE, four, 0.0)

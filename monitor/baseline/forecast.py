@@ -16,6 +16,7 @@ class Forecast:
         share: what one bucket is of it.
         mean: expected value of the mean bucket of the slot.
         slope, curve: the parabola in log space inside the slot; see `profile.interpolate`.
+        parts: log corrections of the quarters of the slot; None where it has none.
         ceiling: values that cannot be exceeded (a share: just below 1).
         count: rows whose value is their number of units.
         units: expected units of a bucket, of the other rows.
@@ -29,6 +30,7 @@ class Forecast:
     mean: Floats
     slope: Floats
     curve: Floats
+    parts: Floats | None
     ceiling: Floats
     count: Bools
     units: Floats
@@ -43,7 +45,11 @@ class Forecast:
         u = ((start_us + end_us) / 2 - self.start_us) / self.width_us - 0.5
         u = u if self.share < 1.0 else 0.0  # a day may be an hour longer than its slot
         bend = u * u + (self.share * self.share - 1.0) / 12.0
-        shape = np.exp(u * self.slope + bend * self.curve)
+        shape = u * self.slope + bend * self.curve
+        if self.parts is not None:
+            place = int((u + 0.5) * self.parts.shape[1])
+            shape = shape + self.parts[:, min(max(place, 0), self.parts.shape[1] - 1)]
+        shape = np.exp(shape)
         level = np.minimum(self.mean * shape, self.ceiling)
         left = np.maximum(self.ready_us - end_us, end_us - start_us)
         return Expectation(
