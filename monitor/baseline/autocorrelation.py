@@ -20,6 +20,8 @@ _POWERS = RHOS[:, None] ** np.array(LAGS[1:])
 LEAST_MEMORY = 28.0
 CLIP = 5.0
 """Residuals count up to this many standard deviations."""
+LARGEST = 2.0
+"""... and to this: where the expectation is far too low they say nothing of what follows."""
 CERTAIN = 4.0
 """tau^2 must be this many standard errors of an autocovariance ..."""
 LEAST_SHARE = 0.05
@@ -141,6 +143,7 @@ class Autocorrelation:
         t = self.table
         pairs = np.maximum(t["pairs"][:, 0], 1.0)
         limit = CLIP * np.sqrt(np.maximum(noise, t["products"][:, 0] / pairs))
+        limit = np.minimum(limit, LARGEST)
         known = learns & (noise > 0)
         clipped = np.minimum(np.maximum(residual, -limit), limit)
         t["recent"][:, REACH + at] = np.where(known, clipped, np.nan)

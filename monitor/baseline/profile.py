@@ -26,6 +26,8 @@ MOST_SLOPE = 0.15
 DISAGREEMENT = 6.0
 """Two weeks that differ by more than this times the median difference have one wrong value."""
 LEAST_DISAGREEMENT = 0.05
+MOST_OF_ONE = 0.7
+"""What one week alone says is believed up to twice, or half, of what is usual at that time of day."""
 MOST_BEND = 3.0
 """A curve whose second difference is more than this times a neighbour's is no parabola."""
 LEAST_BUSY = 0.01
@@ -100,9 +102,15 @@ def fit(weeks: Weeks, total: Bools, share: Bools, chance: Chance) -> Profile:
     level, slope = _levels(y)
     rest = y - level[:, None, :] - slope[:, None, None] * weeks.position[None, :, None]
     shape = median_last(rest)
-    pairs = np.flatnonzero((count_last(rest) == LEAST_WEEKS).any(axis=1))
+    known = count_last(rest)
+    pairs = np.flatnonzero((known == LEAST_WEEKS).any(axis=1))
     if pairs.size:
         shape[pairs] = _of_two(rest[pairs])
+    single = np.flatnonzero((known == 1).any(axis=1))
+    if single.size:
+        daily = _time_of_day(rest[single])
+        odd = (known[single] == 1) & (np.abs(shape[single] - daily) > MOST_OF_ONE)
+        shape[single] = np.where(odd, daily, shape[single])
     shape = _fill(shape)
     count = np.where(np.count_nonzero(full, axis=1) >= LEAST_WEEKS, full.sum(axis=1), 0)
     shape = shape - np.mean(shape, axis=1)[:, None]
