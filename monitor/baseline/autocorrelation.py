@@ -72,9 +72,7 @@ class Autocorrelation:
         lags = Column(dtype="f4", shape=(len(LAGS),))
         self.table = Table(
             {
-                "recent": Column(
-                    dtype="f4", shape=(REACH + self.per_slot,), fill=float("nan")
-                ),
+                "recent": Column(dtype="f4", shape=(REACH + self.per_slot,), fill=float("nan")),
                 "products": lags,
                 "pairs": lags,
                 "law_noise": Column(dtype="f8"),
@@ -209,7 +207,9 @@ class Autocorrelation:
         total = covariance[:, 0]
         tau2 = np.minimum(tau2, total)
         count = pairs.min(axis=1)
-        found = may & (count > 2 * REACH) & (tau2 > CERTAIN * total / np.sqrt(np.maximum(count, 1.0)))
+        found = (
+            may & (count > 2 * REACH) & (tau2 > CERTAIN * total / np.sqrt(np.maximum(count, 1.0)))
+        )
         found &= tau2 > LEAST_SHARE * np.where(np.isnan(phi), np.inf, phi) * t["law_noise"]
         new = found & (t["tau2"] <= 0)
         t["tau2"] = np.where(found, tau2, 0.0)
@@ -221,10 +221,12 @@ class Autocorrelation:
         self._any = bool(found.any())
 
     def dispersion(self, plain: Floats, one: Floats, at_least: Floats) -> Floats:
-        """phi of the noise alone: of differences over one bucket, less what the process adds to them."""
+        """Phi of the noise alone: of differences over one bucket, less what the process adds to them."""
         t = self.table
         added = t["tau2"] * (1.0 - t["rho"]) / np.maximum(t["law_noise"], SMALLEST)
-        return np.where(self.on, np.maximum(one - added, np.maximum(at_least, LEAST_NOISE * one)), plain)
+        return np.where(
+            self.on, np.maximum(one - added, np.maximum(at_least, LEAST_NOISE * one)), plain
+        )
 
     def forget_previous(self) -> None:
         """The next bucket does not follow on the last."""

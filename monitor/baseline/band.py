@@ -102,9 +102,7 @@ class Band:
         enough = count_last(error) >= LEAST_DAYS
         return np.where(enough, np.maximum(DAY_SLACK * scale * scale - noise, 0.0), 0.0)
 
-    def variance(
-        self, profile: Floats, level: Floats, autocorrelated: Bools
-    ) -> Floats:
+    def variance(self, profile: Floats, level: Floats, autocorrelated: Bools) -> Floats:
         """sd_b^2 in a slot.
 
         Args:
@@ -113,7 +111,5 @@ class Band:
             autocorrelated: rows whose realised errors the autocorrelation explains.
         """
         analytic = profile + level
-        result: Floats = np.maximum(
-            analytic, np.where(autocorrelated, 0.0, self.table["realised"])
-        )
+        result: Floats = np.maximum(analytic, np.where(autocorrelated, 0.0, self.table["realised"]))
         return result

@@ -7,6 +7,8 @@ A series whose values are zero or negative (a mean or a sum below 0) has no prof
 `learning`.
 """
 
+from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -60,11 +62,14 @@ class Baseline:
     Args:
         bucket_us: width of the panel's buckets, microseconds.
         timezones: IANA names; `Traits.timezone` are indices into it.
+        holidays: days since 1970-01-01 that are neither judged nor learnt, each time zone's own.
     """
 
-    def __init__(self, *, bucket_us: int, timezones: list[str]) -> None:
+    def __init__(
+        self, *, bucket_us: int, timezones: list[str], holidays: Collection[int] = ()
+    ) -> None:
         self.bucket_us = bucket_us
-        self._slots = Slots(bucket_us, timezones)
+        self._slots = Slots(bucket_us, timezones, holidays)
         self._history = History(self._slots.history)
         self._level = Level(self._slots.width_us / HOUR)
         self._dispersion = Dispersion(bucket_us, self._slots.share)
@@ -164,7 +169,8 @@ class Baseline:
                 self._autocorrelation.forget_previous()
                 self._tail.forget_previous()
             self._next_us = observation.end_us
-            self._sum_up(slot, observation, expectation, traits, hold)
+            taught = _without(observation, expectation.holiday)
+            self._sum_up(slot, taught, expectation, traits, hold)
             self._note_incidents(incident_start_us)
             if accepted.any():
                 self._accept(accepted, traits)
@@ -218,7 +224,7 @@ class Baseline:
         rows["first"] = np.where(new, slot, rows["first"])
         rows["x"] += np.where(seen.observed, seen.x, 0.0)
         rows["n"] += np.where(seen.observed, seen.n, 0.0)
-        rows["buckets"] += seen.observed | ~traits.total
+        rows["buckets"] += seen.observed | ~(traits.total | _flags(expected.holiday, rows.size))
         rows["shape"] += np.where(used, mean / self._level.table["base"], 0.0)
         rows["variance"] += np.where(used, variance, 0.0)
         rows["held"] |= hold
@@ -272,9 +278,7 @@ class Baseline:
 
     def _phi(self, traits: Traits) -> Floats:
         least = _least_phi(traits)
-        plain, one = self._dispersion.value(
-            least, self._rows["weeks"], self._rows["left"]
-        )
+        plain, one = self._dispersion.value(least, self._rows["weeks"], self._rows["left"])
         return self._autocorrelation.dispersion(plain, one, least)
 
     def _remember(self, slot: int, enough: Bools, coverage: Floats) -> None:
@@ -409,6 +413,9 @@ class Baseline:
         variance = self._band_variance(noise + process.slot, process)
         forecasts = max(FORECAST_US // slots.width_us, LEAST_FORECASTS)
         is_share = traits.law == laws.BETA_BINOMIAL
+        zones = slots.holiday(slot)
+        holiday = None if zones is None or not zones.any() else zones[traits.timezone]
+        ready = (rows["forecasts"] >= forecasts) & ~np.isnan(value) & ~np.isnan(rows["phi"])
         return Forecast(
             start_us=slots.start(slot),
             width_us=slots.width_us,
@@ -422,8 +429,9 @@ class Baseline:
             units=n * slots.share,
             phi=rows["phi"].copy(),
             sd_level=np.where(np.isnan(variance), np.inf, np.sqrt(variance)),
-            ready=(rows["forecasts"] >= forecasts) & ~np.isnan(value) & ~np.isnan(rows["phi"]),
+            ready=ready if holiday is None else ready & ~holiday,
             ready_us=self._ready_us(slot, forecasts),
+            holiday=holiday,
             tail=self._expected_tail(traits),
         )
 
@@ -453,6 +461,17 @@ class Baseline:
         start = np.where(rows["weeks"] > 0, slot - rows["forecasts"], profile_slot)
         result: Ints = slots.anchor_us + (start + forecasts) * slots.width_us
         return result
+
+
+def _flags(flags: Bools | None, size: int) -> Bools:
+    return np.zeros(size, dtype=np.bool_) if flags is None else flags
+
+
+def _without(seen: Observation, holiday: Bools | None) -> Observation:
+    """The observation as if nothing had been seen on a holiday."""
+    if holiday is None:
+        return seen
+    return replace(seen, observed=seen.observed & ~holiday)
 
 
 def _least_phi(traits: Traits) -> Floats:

@@ -97,7 +97,10 @@ class Dispersion:
             left: share of its noise that smoothing has left.
         """
         t = self.table
-        count, noise = t["one_count"], left * PROFILE_NOISE[np.minimum(weeks, len(PROFILE_NOISE) - 1)]
+        count, noise = (
+            t["one_count"],
+            left * PROFILE_NOISE[np.minimum(weeks, len(PROFILE_NOISE) - 1)],
+        )
         one = t["one"] / (1.0 + noise * min(self.share, 1.0) ** 2)
         four = t["four"] / (1.0 + noise * min(self.share * BLOCK, 1.0) ** 2)
         four = np.where(t["four_count"] > FREE, four, 0.0)

@@ -21,6 +21,7 @@ class Forecast:
         count: rows whose value is their number of units.
         units: expected units of a bucket, of the other rows.
         phi, sd_level, ready, tail: as in `Expectation`.
+        holiday: rows of which the day is one; None where no row's is.
         ready_us: when a row that is not ready is expected to be.
     """
 
@@ -39,6 +40,7 @@ class Forecast:
     ready: Bools
     ready_us: Ints
     tail: TailExpectation | None = None
+    holiday: Bools | None = None
 
     def bucket(self, start_us: int, end_us: int, wander: Wander | None = None) -> Expectation:
         """The expectation of one bucket of the slot, with what is carried on into it."""
@@ -61,4 +63,5 @@ class Forecast:
             learning_us=np.where(self.ready, 0, left),
             tail=self.tail,
             wander=wander,
+            holiday=self.holiday,
         )

@@ -238,6 +238,7 @@ class Plan:
         shards: partitions of the log; 1 without a broker.
         unserved: names of the metrics whose kind is not served yet, sorted.
         hash_key: keys the hashes of units.
+        holidays: days since 1970-01-01 that are neither judged nor learnt, sorted.
     """
 
     metrics: tuple[MetricPlan, ...]
@@ -249,6 +250,7 @@ class Plan:
     shards: int = 1
     unserved: tuple[str, ...] = ()
     hash_key: bytes = BUILT_IN_KEY
+    holidays: tuple[int, ...] = ()
 
     @cached_property
     def base_us(self) -> int:

@@ -74,7 +74,7 @@ def scale(observation: Observation, expectation: Expectation, traits: Traits) ->
         variance=noise + square,
         in_sums=noise + square * (1.0 + wander.rho) / (1.0 - wander.rho),
         eps=eps,
-        whitened=whiten(wander, expectation.level, n, mean, noise, traits.law),
+        whitened=whiten(wander, expectation.level, mean, noise, traits.law),
     )
 
 

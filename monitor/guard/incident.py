@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from monitor.guard.bets import Scale
-from monitor.guard.silence import LEAST_PHI
+from monitor.guard.volume import LEAST_PHI
 from monitor.model.table import Column, Table
 from monitor.model.tick import Bools, Expectation, Floats, Ints, Observation, Traits
 from monitor.stats import laws
@@ -105,6 +105,8 @@ class Incidents:
         t["sums"][rows] += np.where(adds[:, None], bucket.sums[rows], 0.0)
         end_us, still = bucket.seen.end_us, ~heard | silent[rows]
         since = np.where(still, end_us, t["accept_from_us"][rows])
+        if bucket.expected.holiday is not None:  # a holiday says nothing of what is normal
+            since = since + np.where(bucket.expected.holiday[rows], self.bucket_us, 0)
         t["accept_from_us"][rows] = since
         lasted = end_us - since >= bucket.traits.accept_after_us[rows]
         lasted &= end_us - t["opened_us"][rows] >= LEAST_BUCKETS * self.bucket_us
@@ -113,9 +115,7 @@ class Incidents:
         accepted[rows] = lasted & (evidence < DOUBT) & ~still
         return recovered, accepted
 
-    def _recovery_bet(
-        self, bucket: Bucket, rows: Ints
-    ) -> tuple[Floats, Floats | None, Bools]:
+    def _recovery_bet(self, bucket: Bucket, rows: Ints) -> tuple[Floats, Floats | None, Bools]:
         """Log of "as expected" over "half of the shift persists", and where it can be told.
 
         Second, for rows with autocorrelation, the same where the shift ends with this bucket.

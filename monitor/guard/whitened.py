@@ -49,13 +49,13 @@ class Whitened:
 
 
 def whiten(
-    wander: Wander, level: Floats, n: Floats, mean: Floats, noise: Floats, law: Codes
+    wander: Wander, level: Floats, mean: Floats, noise: Floats, law: Codes
 ) -> Whitened | None:
     """The rows that have a process, for one bucket; None where none has.
 
     Args:
         wander: what is carried on.
-        level, n, mean: of the bucket.
+        level, mean: of the bucket.
         noise: variance of x without what is carried on.
         law: codes.
     """

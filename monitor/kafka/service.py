@@ -1,5 +1,6 @@
 """From a configuration to the workers of its roles: what they read, write and share."""
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from monitor.errors import ConfigError
 from monitor.ingest.source import Ingest
 from monitor.journal.records import records
 from monitor.journal.store import Store
+from monitor.kafka.appending import Append, appending
 from monitor.kafka.broker import Broker
 from monitor.kafka.ingest_worker import IngestWorker
 from monitor.kafka.shard import Core
@@ -136,6 +138,10 @@ class Service:
             counters=counters,
             instance=instance,
         )
+
+    def appending(self) -> contextlib.AbstractAsyncContextManager[Append]:
+        """What the API appends to the journal by, while it is open."""
+        return appending(self.broker, self.topics)
 
     def view(
         self, store: Store, *, changed: Callable[[], None], caught_up: Callable[[], None]

@@ -54,6 +54,7 @@ class Reason(IntEnum):
     SERIES_RETIRED = 12
     MEASUREMENT_MOVED = 13
     HISTORY_ENDED = 14
+    HOLIDAY = 15
 
     @property
     def label(self) -> str:
@@ -101,6 +102,7 @@ class Expectation:
         learning_us: how long it still needs to learn, microseconds; 0 when ready.
         tail: of quantiles, what is expected of the events above `level`; None where no row is one.
         wander: what autocorrelation carries into the next bucket; None where no row has any.
+        holiday: rows of which the day is one, which are not judged; None where no row's is.
     """
 
     level: Floats
@@ -111,6 +113,7 @@ class Expectation:
     learning_us: Ints
     tail: "TailExpectation | None" = None
     wander: "Wander | None" = None
+    holiday: Bools | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
