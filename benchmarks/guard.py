@@ -61,7 +61,7 @@ def ten_checks(page: Page, *, fast: bool) -> list[Check]:
         lambda: [checks.one()],
         lambda: [checks.two(300 if fast else 2000)],
         lambda: [checks.three(60 if fast else 150, 36 if fast else 48)],
-        lambda: [checks.four(rows)],
+        lambda: [checks.four(200 if fast else 1000)],
         lambda: [checks.six(rows)],
         lambda: checks.seven(100 if fast else 500, 33 if fast else 78),
         lambda: [checks.eight(500 if fast else 2000)],

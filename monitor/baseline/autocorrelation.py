@@ -22,6 +22,8 @@ CLIP = 5.0
 """Residuals count up to this many standard deviations."""
 LARGEST = 2.0
 """... and to this: where the expectation is far too low they say nothing of what follows."""
+MOST_NOISE = 4.0
+"""Buckets that vary by more than this times the usual (a night's, of almost nothing) have no say."""
 CERTAIN = 4.0
 """tau^2 must be this many standard errors of an autocovariance ..."""
 LEAST_SHARE = 0.05
@@ -37,7 +39,6 @@ FREE = 100.0
 WINSOR = 9.0
 WINSOR_SHARE = 0.05
 """As of `dispersion`."""
-SMALLEST = 1e-12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +76,7 @@ class Autocorrelation:
                 "recent": Column(dtype="f4", shape=(REACH + self.per_slot,), fill=float("nan")),
                 "products": lags,
                 "pairs": lags,
-                "law_noise": Column(dtype="f8"),
+                "precision": Column(dtype="f8"),
                 "tau2": Column(dtype="f8"),
                 "rho": Column(dtype="f8"),
                 "ahead": Column(dtype="f8"),
@@ -143,10 +144,11 @@ class Autocorrelation:
         limit = CLIP * np.sqrt(np.maximum(noise, t["products"][:, 0] / pairs))
         limit = np.minimum(limit, LARGEST)
         known = learns & (noise > 0)
+        rate = np.where(known, 1.0 / np.minimum(pairs + at + 1.0, self.memory), 0.0)
+        t["precision"] += rate * (np.where(known, 1.0 / law_noise, 0.0) - t["precision"])
+        known &= law_noise * t["precision"] <= MOST_NOISE
         clipped = np.minimum(np.maximum(residual, -limit), limit)
         t["recent"][:, REACH + at] = np.where(known, clipped, np.nan)
-        rate = np.where(known, 1.0 / np.minimum(pairs + at + 1.0, self.memory), 0.0)
-        t["law_noise"] += rate * (np.where(known, law_noise, 0.0) - t["law_noise"])
         if wander is not None:
             self._follow(residual, noise, learns, used & (noise > 0), wander)
 
@@ -210,7 +212,7 @@ class Autocorrelation:
         found = (
             may & (count > 2 * REACH) & (tau2 > CERTAIN * total / np.sqrt(np.maximum(count, 1.0)))
         )
-        found &= tau2 > LEAST_SHARE * np.where(np.isnan(phi), np.inf, phi) * t["law_noise"]
+        found &= tau2 > LEAST_SHARE * np.where(np.isnan(phi), np.inf, phi) / t["precision"]
         new = found & (t["tau2"] <= 0)
         t["tau2"] = np.where(found, tau2, 0.0)
         t["rho"] = np.where(found, RHOS[best], 0.0)
@@ -223,7 +225,7 @@ class Autocorrelation:
     def dispersion(self, plain: Floats, one: Floats, at_least: Floats) -> Floats:
         """Phi of the noise alone: of differences over one bucket, less what the process adds to them."""
         t = self.table
-        added = t["tau2"] * (1.0 - t["rho"]) / np.maximum(t["law_noise"], SMALLEST)
+        added = t["tau2"] * (1.0 - t["rho"]) * t["precision"]
         return np.where(
             self.on, np.maximum(one - added, np.maximum(at_least, LEAST_NOISE * one)), plain
         )

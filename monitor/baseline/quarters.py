@@ -16,17 +16,19 @@ WEEK_HOURS = 168
 WEEKEND = (2, 3)
 """Days since a Thursday, which 1970 began with."""
 LEAST_GAIN = 0.1
-SHRINK = 6.0
-"""Of an hour's corrections this many times their noise is taken off: chance alone passes 1 time in 9."""
+SHRINK = 2.5
+"""Of an hour's corrections this many times what chance makes of them is taken off."""
 CLIP = 5.0
 """One hour changes them by at most so many standard deviations ..."""
-MOST = 0.5
-"""... nor by more than this."""
-LARGEST = 4.0
+WIDE = 0.25
+"""... or by this; the first hours as they are."""
+FREE = 5
+LARGEST = 3.0
+LEAST_FACTOR = 0.02
 
 
 class Quarters:
-    """Corrections by row: log factors by kind of day, hour and quarter.
+    """Corrections by row: factors, less 1, by kind of day, hour and quarter.
 
     Args:
         per_slot: buckets of an hour; 1 where buckets are an hour or longer, which have no quarters.
@@ -71,13 +73,13 @@ class Quarters:
         at, rows = _hours(local), np.arange(local.size)
         found = self.table["correction"][rows, at].astype(np.float64)
         hours = self.table["hours"][rows, at].astype(np.float64)
-        free = max(self.parts - 1, 1)
         memory = np.minimum(hours, 2.0 / LEAST_GAIN - 1.0)
-        chance = noise * free / np.maximum(memory, 1.0)
+        chance = noise * self.parts / np.maximum(memory, 1.0)
         power = np.maximum((found * found).sum(axis=1), 1e-12)
-        keep = np.maximum(1.0 - SHRINK / 3.0 * chance / power, 0.0)
+        keep = np.maximum(1.0 - SHRINK * chance / power, 0.0)
         known = (hours > 1) & np.isfinite(keep)
-        return np.where(known[:, None], keep[:, None] * found, 0.0)
+        factor = np.maximum(1.0 + keep[:, None] * found, LEAST_FACTOR)
+        return np.where(known[:, None], np.log(factor), 0.0)
 
     def commit(self, local: Ints, in_use: Floats, calm: Bools, noise: Floats) -> None:
         """End an hour.
@@ -90,21 +92,22 @@ class Quarters:
         """
         t = self.table
         x, expected = t["x"], t["expected"]
-        whole = x.sum(axis=1) / expected.sum(axis=1)
+        plain = expected * np.exp(-in_use)
+        whole = x.sum(axis=1) / plain.sum(axis=1)
         calm = calm & (t["buckets"] == self.per_slot) & (whole > 0) & (expected > 0).all(axis=1)
         rows = np.flatnonzero(calm & np.isfinite(noise))
         if rows.size:
             at = _hours(local[rows])
-            limit = np.minimum(CLIP * np.sqrt(noise[rows]), MOST)[:, None]
-            error = x[rows] / (expected[rows] * whole[rows, None]) - 1.0
-            found = in_use[rows] + np.minimum(np.maximum(error, -limit), limit)
             hours = t["hours"][rows, at]
+            wide = np.maximum(CLIP * np.sqrt(noise[rows]), WIDE)
+            limit = np.where(hours < FREE, LARGEST, wide)[:, None]
+            share = x[rows] / (plain[rows] * whole[rows, None])
+            old = t["correction"][rows, at].astype(np.float64)
+            error = share - 1.0 - old
             t["hours"][rows, at] = np.minimum(hours, 254) + 1
             gain = np.maximum(1.0 / (hours + 1.0), LEAST_GAIN)[:, None]
-            old = t["correction"][rows, at].astype(np.float64)
-            new = old + gain * (found - old)
-            new -= new.mean(axis=1)[:, None]
-            t["correction"][rows, at] = np.clip(new, -LARGEST, LARGEST).astype(np.float16)
+            new = old + gain * np.minimum(np.maximum(error, -limit), limit)
+            t["correction"][rows, at] = np.clip(new, -1.0, LARGEST).astype(np.float16)
         x[:] = 0.0
         expected[:] = 0.0
         t["buckets"] = np.zeros_like(t["buckets"])

@@ -18,6 +18,11 @@ from monitor.stats import beta_binomial, laws, negative_binomial
 SIZES = np.array([0.03, 0.06, 0.12, 0.25, 0.5])
 DELTAS = np.concatenate([SIZES, -SIZES])
 UP = DELTAS > 0
+_WEIGHTS = np.array([0.11, 0.11, 0.115, 0.08, 0.06])
+WEIGHTS = np.concatenate([_WEIGHTS, _WEIGHTS])
+"""Of the mixture: a large shift is soon found with little, a small one has long to wait."""
+SILENCE_WEIGHT = 0.05
+"""Of the bet on silence; with it the weights sum to 1."""
 BAND_SDS = 2.0
 """The null band is this many standard deviations of the baseline wide."""
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from monitor.guard.bets import DELTAS, Payoffs
+from monitor.guard.bets import DELTAS, WEIGHTS, Payoffs
 from monitor.model.table import Column, Table
 from monitor.model.tick import Bools, Floats, Ints
 from monitor.stats.e_detector import FLOOR, grow, grow_in_two
@@ -56,8 +56,8 @@ class Evidence:
         np.copyto(cusum, np.maximum(cusum + step, 0.0), where=active)
 
     def total(self, allowed: Bools) -> Floats:
-        """Sum of R over the bets that are allowed, by row."""
-        r = self.table["r"] * allowed
+        """Weighted sum of R over the bets that are allowed, by row."""
+        r = self.table["r"] * (allowed * WEIGHTS)
         total = r[:, 0].copy()
         for k in range(1, _K):  # in this order, whatever the number of rows
             total += r[:, k]
@@ -65,7 +65,7 @@ class Evidence:
         return result
 
     def winner(self, allowed: Bools) -> Ints:
-        """The bet with the largest R."""
+        """The bet with the largest R; its weight does not matter here."""
         best: Ints = np.argmax(np.where(allowed, self.table["r"], -1.0), axis=1)
         return best
 

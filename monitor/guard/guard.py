@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.guard import tail_bets
-from monitor.guard.bets import DELTAS, UP, Bets, scale
+from monitor.guard.bets import SILENCE_WEIGHT, UP, Bets, scale
 from monitor.guard.evidence import Evidence
 from monitor.guard.incident import Bucket, Incidents
 from monitor.guard.label import bounds, label
@@ -153,10 +153,12 @@ class Guard:
     def _finding(self, bucket: Bucket) -> _Finding:
         traits = bucket.traits
         allowed = np.where(UP, traits.up[:, None], traits.down[:, None])
-        bets = allowed[:, 0] * (DELTAS.size / 2) + allowed[:, -1] * (DELTAS.size / 2)
-        bets = np.maximum(bets + traits.page_no_data, 1.0)
-        of_shift = self._evidence.total(allowed) / bets
-        of_silence = self._silence.table["r"] / bets * traits.page_no_data
+        side = 0.5 * (1.0 - SILENCE_WEIGHT)
+        weight = side * allowed[:, 0] + side * allowed[:, -1]
+        weight = weight + SILENCE_WEIGHT * traits.page_no_data
+        weight = np.where(weight > 0, weight, 1.0)
+        of_shift = self._evidence.total(allowed) / weight
+        of_silence = SILENCE_WEIGHT * self._silence.table["r"] / weight * traits.page_no_data
         silent = of_silence > of_shift
         best = self._evidence.winner(allowed)
         start, sums = self._evidence.since(best)
