@@ -17,13 +17,14 @@ from monitor.baseline import profile
 from monitor.baseline.autocorrelation import Autocorrelation, Process
 from monitor.baseline.band import Band
 from monitor.baseline.dispersion import Dispersion
+from monitor.baseline.fitting import fit_profiles
 from monitor.baseline.forecast import Forecast
 from monitor.baseline.history import History
 from monitor.baseline.level import Level
 from monitor.baseline.quarters import Quarters
 from monitor.baseline.slots import Slots
 from monitor.baseline.tail import Tail
-from monitor.baseline.weeks import against_profile, newest_weeks
+from monitor.baseline.weeks import against_profile
 from monitor.model.table import Column, Table
 from monitor.model.tick import (
     Bools,
@@ -52,8 +53,6 @@ SMALLEST_LEVEL = 1e-9
 """Of counts and shares: what never happened has a level, and an error of it that is wide."""
 LARGEST_SHARE = 1.0 - 1e-9
 _NAN = float("nan")
-_CHUNK = 1024
-"""Rows whose profiles are fitted together: their weeks fit into the cache."""
 
 
 class Baseline:
@@ -301,30 +300,20 @@ class Baseline:
         chance = rows["phi"] * rows["variance"] + process.slot * expected * expected
         noise = np.where(known, chance / (expected * expected), np.nan)
         error = self._band_variance(noise, process)
-        self._learn_quarters(slot, traits, expected, noise, error, forecast & ~held)
+        calm = CALM_SDS * np.sqrt(noise + error)
+        calm = forecast & ~held & (np.abs(rows["x"] / expected - 1.0) < calm)
+        self._learn_quarters(slot, traits, noise, calm)
         y = np.where(known, rows["x"] / rows["shape"], np.nan)
         level.commit(slot, y, noise, error, held)
         # Errors count in an incident too: they are robust, and a band that only saw calm hours
         # would be too narrow wherever the baseline is poor.
         self._band.learn(rows["x"], expected, chance, known)
 
-    def _learn_quarters(
-        self,
-        slot: int,
-        traits: Traits,
-        expected: Floats,
-        noise: Floats,
-        error: Floats,
-        known: Bools,
-    ) -> None:
-        local = self._slots.local(slot)[traits.timezone] % self._slots.week
-        of_quarter = self._quarter_noise(noise)
+    def _learn_quarters(self, slot: int, traits: Traits, noise: Floats, calm: Bools) -> None:
         in_use = self._forecast(slot, traits).parts
-        if in_use is None:
-            return
-        limit = CALM_SDS * np.sqrt(noise + error)
-        calm = known & (np.abs(self._rows["x"] / expected - 1.0) < limit)
-        self._quarters.commit(local, in_use, calm, of_quarter)
+        if in_use is not None:
+            local = self._slots.local(slot)[traits.timezone] % self._slots.week
+            self._quarters.commit(local, in_use, calm, self._quarter_noise(noise))
 
     def _quarter_noise(self, noise: Floats) -> Floats:
         """Relative variance of a quarter's share of an hour that varies by `noise`."""
@@ -339,26 +328,10 @@ class Baseline:
 
     def _fit(self, traits: Traits) -> None:
         """Fit the profiles of all rows; give a first level to those that had none."""
-        rows = self._rows
-        had, process = rows["weeks"] > 0, self._autocorrelation.process()
-        for zone in np.unique(traits.timezone).tolist():
-            of_zone = np.flatnonzero(traits.timezone == zone)
-            for first in range(0, of_zone.size, _CHUNK):
-                at = of_zone[first : first + _CHUNK]
-                weeks = newest_weeks(self._history, self._slots, at, zone)
-                is_share = traits.law[at] == laws.BETA_BINOMIAL
-                chance = profile.Chance(
-                    white=profile.law_chance(
-                        weeks, traits.law[at], traits.total[at], rows["phi"][at]
-                    ),
-                    wander=process.slot[at],
-                    rho=process.rho[at] ** self._autocorrelation.per_slot,
-                )
-                found = profile.fit(weeks, traits.total[at], is_share, chance)
-                rows["left"][at] = found.left
-                rows["profile"][at] = found.shape
-                rows["units"][at] = found.units
-                rows["weeks"][at] = found.weeks
+        rows, process = self._rows, self._autocorrelation.process()
+        had = rows["weeks"] > 0
+        per_slot = self._autocorrelation.per_slot
+        fit_profiles(rows, self._history, self._slots, process, per_slot=per_slot, traits=traits)
         has = rows["weeks"] > 0
         rows["forecasts"] = np.where(has, rows["forecasts"], 0)
         rows["first"] = np.where(had & ~has, -1, rows["first"])  # a long gap: all over again

@@ -132,7 +132,8 @@ class Bets:
                 out[rows] = tail_bets.log_payoffs(observation, expectation, traits, rows)
             else:
                 edges = np.stack([eps, -eps], axis=1)
-                out[rows] = _payoffs(code, x, n, level, mean, phi, edges, DELTAS)
+                lot = _Lot(x=x, n=n, level=level, mean=mean, phi=phi)
+                out[rows] = _payoffs(code, lot, edges, DELTAS)
         white = scale.whitened
         if white is None:
             return Payoffs(log=out)
@@ -141,16 +142,14 @@ class Bets:
             at = np.flatnonzero(traits.law[white.rows] == code)
             rows = white.rows[at]
             edges, going_on, starting = white.shifts(at, scale.eps[rows], DELTAS)
-            both = _payoffs(
-                code,
-                observation.x[rows],
-                observation.n[rows],
-                white.level[at],
-                white.mean[at],
-                white.phi[at],
-                edges,
-                np.concatenate([going_on, starting], axis=1),
+            lot = _Lot(
+                x=observation.x[rows],
+                n=observation.n[rows],
+                level=white.level[at],
+                mean=white.mean[at],
+                phi=white.phi[at],
             )
+            both = _payoffs(code, lot, edges, np.concatenate([going_on, starting], axis=1))
             out[rows], start[rows] = both[:, : DELTAS.size], both[:, DELTAS.size :]
         return Payoffs(log=out, log_start=start)
 
@@ -163,47 +162,49 @@ class Bets:
         return known.a * x[:, None] - known.b * mean[:, None]
 
 
-def _payoffs(
-    code: int,
-    x: Floats,
-    n: Floats,
-    level: Floats,
-    mean: Floats,
-    phi: Floats,
-    edges: Floats,
-    shifts: Floats,
-) -> Floats:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Lot:
+    """Rows of one law: what was observed, and what was expected."""
+
+    x: Floats
+    n: Floats
+    level: Floats
+    mean: Floats
+    phi: Floats
+
+
+def _payoffs(code: int, lot: _Lot, edges: Floats, shifts: Floats) -> Floats:
     """Log likelihood ratios of relative shifts over the edges of the null band, of rows of one law.
 
     Args:
         code: the law.
-        x, n, level, mean, phi: of the rows.
+        lot: the rows.
         edges: the upper and the lower, as relative shifts. float64[rows, 2]
         shifts: up then down, once or more often. float64[rows, bets] or float64[bets]
     """
     if code == laws.BETA_BINOMIAL:
-        return _shares(x, n, level, phi, edges, shifts)
+        return _shares(lot, edges, shifts)
     up = np.tile(UP, shifts.shape[-1] // UP.size)
-    columns = (v[:, None] for v in (x, n, level, mean, phi))
-    names = ("x", "n", "level", "mean", "phi")
     return laws.log_ratio(
         code,
-        **dict(zip(names, columns, strict=True)),
+        x=lot.x[:, None],
+        n=lot.n[:, None],
+        level=lot.level[:, None],
+        mean=lot.mean[:, None],
+        phi=lot.phi[:, None],
         null=np.where(up, edges[:, :1], edges[:, 1:]),
-        alternative=np.broadcast_to(shifts, (x.size, shifts.shape[-1])),
+        alternative=np.broadcast_to(shifts, (lot.x.size, shifts.shape[-1])),
     )
 
 
-def _shares(
-    x: Floats, n: Floats, level: Floats, phi: Floats, edges: Floats, shifts: Floats
-) -> Floats:
+def _shares(lot: _Lot, edges: Floats, shifts: Floats) -> Floats:
     """Beta-binomial payoffs: the two nulls are worked out once for all bets of their side."""
-    p, up = level[:, None], np.tile(UP, shifts.shape[-1] // UP.size)
+    p, up = lot.level[:, None], np.tile(UP, shifts.shape[-1] // UP.size)
     nulls = p * (1.0 + edges)
     null = np.where(up, nulls[:, :1], nulls[:, 1:])
     alternative = np.minimum(p * (1.0 + shifts), np.where(up, 0.5 * (1.0 + null), 1.0))
-    total = beta_binomial.size(n, phi)[:, None]
+    total = beta_binomial.size(lot.n, lot.phi)[:, None]
     both = np.concatenate([alternative, nulls], axis=1)
-    kernel = beta_binomial.log_kernel(x[:, None], n[:, None], both, total)
+    kernel = beta_binomial.log_kernel(lot.x[:, None], lot.n[:, None], both, total)
     bets = up.size
     return kernel[:, :bets] - np.where(up, kernel[:, bets : bets + 1], kernel[:, bets + 1 :])

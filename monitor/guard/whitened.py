@@ -55,7 +55,8 @@ def whiten(
 
     Args:
         wander: what is carried on.
-        level, mean: of the bucket.
+        level: expected value of the bucket.
+        mean: expected x of it.
         noise: variance of x without what is carried on.
         law: codes.
     """

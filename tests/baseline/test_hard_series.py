@@ -4,6 +4,7 @@ The panel is run once; what it did is looked at from several sides.
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -73,7 +74,7 @@ def draw(rng: np.random.Generator, k: int, wander: np.ndarray) -> tuple[np.ndarr
     x = np.zeros(len(KINDS) * EACH)
     n, seen = np.ones(x.size), np.ones(x.size, bool)
 
-    def put(kind: str, values: object, units: object = None) -> None:
+    def put(kind: str, values: Any, units: Any = None) -> None:
         x[rows_of(kind)] = values
         n[rows_of(kind)] = x[rows_of(kind)] if units is None else units
 
@@ -101,7 +102,9 @@ def story() -> Story:
     """34 days of all kinds."""
     size = len(KINDS) * EACH
     law = np.repeat([LAWS.index(LAW.get(kind, COUNT)) for kind in KINDS], EACH).astype(np.int8)
-    few = np.isin(np.repeat(KINDS, EACH), ["sparse, judged", *[k for k, v in LAW.items() if v == MEAN]])
+    few = np.isin(
+        np.repeat(KINDS, EACH), ["sparse, judged", *[k for k, v in LAW.items() if v == MEAN]]
+    )
     traits = replace(
         make_traits(size),
         law=law,
@@ -113,9 +116,7 @@ def story() -> Story:
     for k in range(END_DAY * DAY_BUCKETS):
         wander = 0.9 * wander + 0.03 * np.sqrt(1 - 0.81) * rng.standard_normal(EACH)
         x, n, seen = draw(rng, k, wander)
-        expected, decision = flow.step(
-            replace(observe(k, x, n, width=WIDTH), observed=seen)
-        )
+        expected, decision = flow.step(replace(observe(k, x, n, width=WIDTH), observed=seen))
         decisions.append(decision)
         levels.append(expected.level)
         bands.append(expected.sd_level)
