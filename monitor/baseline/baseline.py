@@ -456,5 +456,5 @@ def _least_phi(traits: Traits) -> Floats:
 
 def _pick(table: Any, column: Ints) -> Floats:
     """One entry of each row."""
-    picked: Floats = np.take_along_axis(table, column[:, None], axis=1)[:, 0].astype(np.float64)
+    picked: Floats = table[np.arange(column.size), column].astype(np.float64)
     return picked

@@ -71,10 +71,8 @@ class Evidence:
 
     def since(self, bet: Ints) -> tuple[Ints, Floats]:
         """Estimated start, and the sums since, of one bet of each row."""
-        at = bet[:, None]
-        start = np.take_along_axis(self.table["start_us"], at, axis=1)[:, 0]
-        sums = np.take_along_axis(self.table["sums"], at[:, None, :], axis=2)[:, :, 0]
-        return start, sums
+        rows = np.arange(bet.size)
+        return self.table["start_us"][rows, bet], self.table["sums"][rows, :, bet]
 
     def forget(self, rows: Bools) -> None:
         """Start anew."""

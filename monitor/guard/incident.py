@@ -171,6 +171,8 @@ class Incidents:
     ) -> None:
         """Open an incident of each of these rows."""
         t, at = self.table, np.flatnonzero(rows)
+        if not at.size:
+            return
         t["open"][at] = True
         t["silent"][at] = silent[at]
         t["start_us"][at] = start_us[at]
@@ -183,6 +185,8 @@ class Incidents:
     def close(self, rows: Bools) -> None:
         """End the incidents of these rows."""
         t = self.table
+        if not rows.any():
+            return
         t["open"] = t["open"] & ~rows
         t["recovery"] = np.where(rows, 0.0, t["recovery"])
 

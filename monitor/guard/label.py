@@ -47,8 +47,9 @@ def label(
     size = log_m.size
     state, reason = np.full(size, int(State.OK)), np.full(size, int(Reason.WITHIN_BAND))
     for where, its_state, its_reason in cases:
-        state = np.where(where, int(its_state), state)
-        reason = np.where(where, its_reason, reason)
+        if where.any():
+            np.copyto(state, int(its_state), where=where)
+            np.copyto(reason, its_reason, where=where)
     return state, reason
 
 
