@@ -16,7 +16,7 @@ PURE_FILES := $(subst $(empty) $(empty),$(comma),$(PURE:%=monitor/%/*))
 demo: .venv
 	$(BIN)/monitor demo $(DEMO)
 
-.PHONY: demo check lint format types layers test coverage fuzz lock dashboards clean
+.PHONY: demo check lint format types layers test coverage fuzz lock dashboards bench-guard clean
 
 check: lint types layers test coverage
 
@@ -58,6 +58,13 @@ coverage: .venv
 FUZZ ?= 3m
 fuzz: .venv
 	$(BIN)/python -m tests.fuzz $(FUZZ)
+
+# The ten checks of the guard, its delays and a table of worlds; FAST=--fast for two minutes. With a date
+# (DATE=2026-11-23) the tables are written to docs/statistics.md.
+DATE ?=
+FAST ?=
+bench-guard: .venv
+	PYTHONPATH=. $(BIN)/python benchmarks/guard.py $(FAST) $(if $(DATE),--date $(DATE))
 
 # Needs uv in the virtual environment: .venv/bin/pip install uv
 lock:

@@ -4,6 +4,10 @@
     monitor replay DIR/events.ndjson.zst --config DIR/config --out DIR/replay --buckets parents
     python benchmarks/real_input.py judge --dir DIR --alerts DIR/replay/alerts.ndjson
 
+The same without files and events, faster, over the first days only:
+
+    python benchmarks/real_input.py direct --data kpi.npz --days 48
+
 The same through a real Kafka, with `monitor run --config DIR/service` beside it, and then compared:
 
     python benchmarks/real_input.py produce --dir DIR --bootstrap localhost:9092
@@ -30,6 +34,12 @@ import msgspec
 import numpy as np
 import zstandard
 from aiokafka import AIOKafkaProducer
+from worlds import World, traits_of
+
+from monitor.baseline import Baseline
+from monitor.guard import Guard
+from monitor.model.tick import Observation, Reason
+from monitor.model.time import FOREVER
 
 WEEK = 7 * 86_400
 GRACE_SECONDS = 600
@@ -167,6 +177,67 @@ def stretches(label: np.ndarray) -> list[tuple[int, int]]:
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
 
+def direct(args: argparse.Namespace) -> None:
+    """Through baseline and guard alone, at the threshold that one page in 30 days over all KPIs sets."""
+    kpis = load(args.data)
+    print("| KPI | pages | on a label | not on a label | labelled stretches | hit |")
+    print("|---|---:|---:|---:|---:|---:|")
+    totals = np.zeros(5, dtype=int)
+    for step in sorted({kpi[3] for kpi in kpis.values()}):
+        some = {name: kpi for name, kpi in kpis.items() if kpi[3] == step}
+        for name, row in _judged(some, step, args.days * 86_400 // step, len(kpis)).items():
+            totals += row
+            print(f"| {name} | " + " | ".join(str(v) for v in row) + " |", flush=True)
+    print("| all | " + " | ".join(str(v) for v in totals) + " |")
+
+
+def _judged(
+    kpis: dict[str, tuple[np.ndarray, np.ndarray, int, int]], step: int, rows: int, metrics: int
+) -> dict[str, np.ndarray]:
+    size, width = len(kpis), step * 1_000_000
+    origin = min(first for _, _, first, _ in kpis.values())
+    values, labels = np.full((rows, size), np.nan), np.zeros((rows, size), dtype=bool)
+    for column, (value, label, first, _) in enumerate(kpis.values()):
+        at = (first - origin) % WEEK // step
+        count = max(0, min(len(value), rows - at))
+        values[at : at + count, column] = value[:count]
+        labels[at : at + count, column] = label[:count]
+    traits = traits_of(World(name="", law="normal_mean"), size, 30 * 86_400 / step * metrics)
+    traits.min_units[:] = 1.0
+    baseline, guard = Baseline(bucket_us=width, timezones=["UTC"]), Guard(bucket_us=width)
+    baseline.append(size)
+    guard.append(size)
+    open_at, spans = {}, [[] for _ in range(size)]
+    for t in range(rows):
+        seen = ~np.isnan(values[t])
+        start = origin * 1_000_000 + t * width
+        observation = Observation(
+            start_us=start, end_us=start + width, x=np.where(seen, values[t], 0.0),
+            n=seen.astype(float), observed=seen,
+        )  # fmt: skip
+        expected = baseline.expect(start, start + width, traits)
+        decision = guard.step(observation, expected, traits)
+        baseline.learn(
+            observation, expected, traits, hold=decision.open | decision.pending,
+            incident_start_us=np.where(decision.open, decision.start_us, FOREVER),
+            accepted=decision.closed & (decision.reason == Reason.NEW_NORMAL),
+        )  # fmt: skip
+        for row in np.flatnonzero(decision.opened).tolist():
+            open_at[row] = (int(decision.start_us[row]) - origin * 1_000_000) // width
+        for row in np.flatnonzero(decision.closed).tolist():
+            spans[row].append((open_at.pop(row), t))
+    for row, began in open_at.items():
+        spans[row].append((began, rows))
+    grace = GRACE_SECONDS // step
+    found = {}
+    for column, name in enumerate(kpis):
+        runs, mine = stretches(labels[:, column]), spans[column]
+        on = sum(any(s < b + grace and e > a for a, b in runs) for s, e in mine)
+        hit = sum(any(s < b + grace and e > a for s, e in mine) for a, b in runs)
+        found[name] = np.array([len(mine), on, len(mine) - on, len(runs), hit])
+    return found
+
+
 def seconds(stamp: str) -> int:
     return int(datetime.fromisoformat(stamp).timestamp())
 
@@ -209,6 +280,10 @@ def main() -> None:
     side.add_argument("--dir", type=Path, required=True)
     side.add_argument("--url", default="http://127.0.0.1:8321")
     side.set_defaults(run=compare)
+    short = verbs.add_parser("direct")
+    short.add_argument("--data", type=Path, required=True)
+    short.add_argument("--days", type=int, default=48)
+    short.set_defaults(run=direct)
     weigh = verbs.add_parser("judge")
     weigh.add_argument("--dir", type=Path, required=True)
     weigh.add_argument("--alerts", type=Path, required=True)

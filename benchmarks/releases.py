@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass, replace
 
 import numpy as np
-from guard import START_US, Source, World, traits_of
+from worlds import START_US, Source, World, traits_of
 
 from monitor.baseline import Baseline
 from monitor.core.frozen import bet

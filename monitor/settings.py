@@ -326,6 +326,8 @@ class Settings(Group):
     """An event further ahead of the wall clock is a dead letter."""
     idle_timeout: PositiveDuration = MINUTE
     """A partition silent for so long no longer holds buckets open."""
+    holidays: Many[Day] = ()
+    """Days that are neither judged nor learnt, in each metric's time zone."""
     journal: Journal = Journal()
     """Where state and results are kept."""
     hash_key_env: Variable | None = "MONITOR_HASH_KEY"

@@ -22,8 +22,6 @@ WINSOR = 4.0
 """Squared hourly errors count up to this many times their median ..."""
 WINSORISED = 0.7117
 """... of which a normal error keeps this: E min(Z^2, 4 median Z^2)."""
-MEDIAN_OF_WEEKS = 1.25
-"""Variance of a median of four values over that of their mean."""
 SMALLEST = 1e-12
 _NAN = float("nan")
 
@@ -104,14 +102,14 @@ class Band:
         enough = count_last(error) >= LEAST_DAYS
         return np.where(enough, np.maximum(DAY_SLACK * scale * scale - noise, 0.0), 0.0)
 
-    def variance(self, noise: Floats, weeks: Floats, level_variance: Floats) -> Floats:
+    def variance(self, profile: Floats, level: Floats, autocorrelated: Bools) -> Floats:
         """sd_b^2 in a slot.
 
         Args:
-            noise: relative variance of the slot's total by chance.
-            weeks: of which the profile is made.
-            level_variance: relative variance of the level.
+            profile: relative variance of the profile there, by chance.
+            level: relative variance of the level.
+            autocorrelated: rows whose realised errors the autocorrelation explains.
         """
-        analytic = MEDIAN_OF_WEEKS * noise / weeks + level_variance
-        result: Floats = np.maximum(analytic, self.table["realised"])
+        analytic = profile + level
+        result: Floats = np.maximum(analytic, np.where(autocorrelated, 0.0, self.table["realised"]))
         return result

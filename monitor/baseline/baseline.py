@@ -7,19 +7,24 @@ A series whose values are zero or negative (a mean or a sum below 0) has no prof
 `learning`.
 """
 
+from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from monitor.baseline import profile
+from monitor.baseline.autocorrelation import Autocorrelation, Process
 from monitor.baseline.band import Band
 from monitor.baseline.dispersion import Dispersion
+from monitor.baseline.fitting import fit_profiles
 from monitor.baseline.forecast import Forecast
 from monitor.baseline.history import History
 from monitor.baseline.level import Level
+from monitor.baseline.quarters import Quarters
 from monitor.baseline.slots import Slots
 from monitor.baseline.tail import Tail
-from monitor.baseline.weeks import against_profile, newest_weeks
+from monitor.baseline.weeks import against_profile
 from monitor.model.table import Column, Table
 from monitor.model.tick import (
     Bools,
@@ -38,6 +43,8 @@ LEAST_COVERAGE = 0.5
 FORECAST_US = 5 * DAY
 LEAST_FORECASTS = 5
 """How long, and in how many slots at least, forecasts are compared before a series is judged."""
+CALM_SDS = 5.0
+"""An hour that is off by less teaches its quarters."""
 HOLD_US = DAY
 """The level is held at most this long."""
 FORECASTS_KEPT = 2
@@ -46,8 +53,6 @@ SMALLEST_LEVEL = 1e-9
 """Of counts and shares: what never happened has a level, and an error of it that is wide."""
 LARGEST_SHARE = 1.0 - 1e-9
 _NAN = float("nan")
-_CHUNK = 1024
-"""Rows whose profiles are fitted together: their weeks fit into the cache."""
 
 
 class Baseline:
@@ -56,15 +61,20 @@ class Baseline:
     Args:
         bucket_us: width of the panel's buckets, microseconds.
         timezones: IANA names; `Traits.timezone` are indices into it.
+        holidays: days since 1970-01-01 that are neither judged nor learnt, each time zone's own.
     """
 
-    def __init__(self, *, bucket_us: int, timezones: list[str]) -> None:
+    def __init__(
+        self, *, bucket_us: int, timezones: list[str], holidays: Collection[int] = ()
+    ) -> None:
         self.bucket_us = bucket_us
-        self._slots = Slots(bucket_us, timezones)
+        self._slots = Slots(bucket_us, timezones, holidays)
         self._history = History(self._slots.history)
         self._level = Level(self._slots.width_us / HOUR)
         self._dispersion = Dispersion(bucket_us, self._slots.share)
+        self._autocorrelation = Autocorrelation(bucket_us, self._slots.share)
         self._tail = Tail(bucket_us, self._slots.share)
+        self._quarters = Quarters(self._autocorrelation.per_slot)
         self._band = Band(self._slots.day, self._slots.week)
         week = (self._slots.week,)
         self._rows = Table(
@@ -82,6 +92,7 @@ class Baseline:
                 "forecasts": Column(dtype="i8"),
                 "phi": Column(dtype="f8", fill=_NAN),
                 "weeks": Column(dtype="i1"),
+                "left": Column(dtype="f8", fill=1.0),
                 "profile": Column(dtype="f4", shape=week, fill=_NAN),
                 "units": Column(dtype="f4", shape=week),
             }
@@ -116,13 +127,18 @@ class Baseline:
 
     def expect(self, start_us: int, end_us: int, traits: Traits) -> Expectation:
         """What the bucket should hold, of all rows; changes nothing that is learnt."""
-        slot = self._slots.of(start_us)
+        forecast = self._forecast(self._slots.of(start_us), traits)
+        gap = (start_us - self._next_us) // self.bucket_us if self._next_us else 0
+        wander = self._autocorrelation.predict(gap)
+        return forecast.bucket(start_us, end_us, wander)
+
+    def _forecast(self, slot: int, traits: Traits) -> Forecast:
         if slot not in self._forecasts:
             if len(self._forecasts) >= FORECASTS_KEPT:
                 del self._forecasts[next(iter(self._forecasts))]
             with np.errstate(all="ignore"):
                 self._forecasts[slot] = self._make_forecast(slot, traits)
-        return self._forecasts[slot].bucket(start_us, end_us)
+        return self._forecasts[slot]
 
     def learn(
         self,
@@ -155,9 +171,11 @@ class Baseline:
             self._slot = slot
             if observation.start_us != self._next_us:
                 self._dispersion.forget_previous()
+                self._autocorrelation.forget_previous()
                 self._tail.forget_previous()
             self._next_us = observation.end_us
-            self._sum_up(slot, observation, expectation, traits, hold)
+            taught = _without(observation, expectation.holiday)
+            self._sum_up(slot, taught, expectation, traits, hold)
             self._note_incidents(incident_start_us)
             if accepted.any():
                 self._accept(accepted, traits)
@@ -185,6 +203,7 @@ class Baseline:
         self._slot = state["slot"]
         self._next_us = state["next_us"]
         self._fitted_day = state["fitted_day"]
+        self._autocorrelation.loaded()
         self._forecasts.clear()
 
     def _tables(self) -> dict[str, Table]:
@@ -194,6 +213,8 @@ class Baseline:
             "level": self._level.table,
             "dispersion": self._dispersion.table,
             "band": self._band.table,
+            "quarters": self._quarters.table,
+            "autocorrelation": self._autocorrelation.table,
             **self._tail.tables(),
         }
 
@@ -208,12 +229,23 @@ class Baseline:
         rows["first"] = np.where(new, slot, rows["first"])
         rows["x"] += np.where(seen.observed, seen.x, 0.0)
         rows["n"] += np.where(seen.observed, seen.n, 0.0)
-        rows["buckets"] += seen.observed | ~traits.total
+        rows["buckets"] += seen.observed | ~(traits.total | _flags(expected.holiday, rows.size))
         rows["shape"] += np.where(used, mean / self._level.table["base"], 0.0)
         rows["variance"] += np.where(used, variance, 0.0)
         rows["held"] |= hold
         learns = used & ~(hold & self._may_hold())
         self._dispersion.learn((seen.x - mean) / np.sqrt(variance), learns)
+        self._quarters.learn(self._slots.place(seen.start_us), seen.x, mean, used)
+        noise = variance / (mean * mean)
+        self._autocorrelation.learn(
+            self._slots.place(seen.start_us),
+            seen.x / mean - 1.0,
+            rows["phi"] * noise,
+            noise,
+            learns=learns,
+            used=used,
+            wander=expected.wander,
+        )
         if seen.above is not None:
             self._tail.learn(seen.above[:, 0], seen.n, traits.tail, learns)
 
@@ -234,9 +266,10 @@ class Baseline:
         enough = (coverage >= LEAST_COVERAGE - 1e-9) & (traits.total | (rows["n"] > 0))
         self._remember(slot, enough, coverage)
         held = rows["held"] & self._may_hold()
-        self._learn_level(slot, enough, held)
+        self._learn_level(slot, enough, held, traits)
         rows["held_slots"] = np.where(rows["held"], rows["held_slots"] + 1, 0)
-        rows["phi"] = self._dispersion.value(_least_phi(traits), rows["weeks"])
+        self._autocorrelation.commit(rows["phi"], traits.law != laws.QUANTILE)
+        rows["phi"] = self._phi(traits)
         day = (slot + 1) // self._slots.day
         if day > self._fitted_day:
             self._fitted_day = day
@@ -248,6 +281,11 @@ class Baseline:
             rows[name] = np.zeros_like(rows[name])
         self._forecasts.clear()
 
+    def _phi(self, traits: Traits) -> Floats:
+        least = _least_phi(traits)
+        plain, one = self._dispersion.value(least, self._rows["weeks"], self._rows["left"])
+        return self._autocorrelation.dispersion(plain, one, least)
+
     def _remember(self, slot: int, enough: Bools, coverage: Floats) -> None:
         rows, history = self._rows, self._history
         x, n = (np.where(enough, rows[name] / coverage, np.nan) for name in ("x", "n"))
@@ -258,20 +296,34 @@ class Baseline:
         history.mark(at, np.array([self._slots.of(t) for t in incident_us[at].tolist()], np.int64))
         rows["incident_us"] = np.full(rows.size, FOREVER)
 
-    def _learn_level(self, slot: int, enough: Bools, held: Bools) -> None:
+    def _learn_level(self, slot: int, enough: Bools, held: Bools, traits: Traits) -> None:
         rows, level = self._rows, self._level
         expected = rows["shape"] * level.table["base"]
         forecast = enough & (expected > 0) & (rows["weeks"] > 0)
         rows["forecasts"] += forecast
         known = forecast & ~np.isnan(rows["phi"])
-        chance = rows["phi"] * rows["variance"]
+        process = self._autocorrelation.process()
+        chance = rows["phi"] * rows["variance"] + process.slot * expected * expected
         noise = np.where(known, chance / (expected * expected), np.nan)
-        error = self._band.variance(noise, rows["weeks"], level.variance())
+        error = self._band_variance(noise, process)
+        calm = CALM_SDS * np.sqrt(noise + error)
+        calm = forecast & ~held & (np.abs(rows["x"] / expected - 1.0) < calm)
+        self._learn_quarters(slot, traits, noise, calm)
         y = np.where(known, rows["x"] / rows["shape"], np.nan)
         level.commit(slot, y, noise, error, held)
         # Errors count in an incident too: they are robust, and a band that only saw calm hours
         # would be too narrow wherever the baseline is poor.
         self._band.learn(rows["x"], expected, chance, known)
+
+    def _learn_quarters(self, slot: int, traits: Traits, noise: Floats, calm: Bools) -> None:
+        in_use = self._forecast(slot, traits).parts
+        if in_use is not None:
+            local = self._slots.local(slot)[traits.timezone] % self._slots.week
+            self._quarters.commit(local, in_use, calm, self._quarter_noise(noise))
+
+    def _quarter_noise(self, noise: Floats) -> Floats:
+        """Relative variance of a quarter's share of an hour that varies by `noise`."""
+        return (self._quarters.parts - 1.0) * noise
 
     def _set_base(self, slot: int, traits: Traits) -> None:
         self._level.set_base(slot)
@@ -282,18 +334,10 @@ class Baseline:
 
     def _fit(self, traits: Traits) -> None:
         """Fit the profiles of all rows; give a first level to those that had none."""
-        rows = self._rows
+        rows, process = self._rows, self._autocorrelation.process()
         had = rows["weeks"] > 0
-        for zone in np.unique(traits.timezone).tolist():
-            of_zone = np.flatnonzero(traits.timezone == zone)
-            for first in range(0, of_zone.size, _CHUNK):
-                at = of_zone[first : first + _CHUNK]
-                weeks = newest_weeks(self._history, self._slots, at, zone)
-                is_share = traits.law[at] == laws.BETA_BINOMIAL
-                found = profile.fit(weeks, traits.total[at], is_share)
-                rows["profile"][at] = found.shape
-                rows["units"][at] = found.units
-                rows["weeks"][at] = found.weeks
+        per_slot = self._autocorrelation.per_slot
+        fit_profiles(rows, self._history, self._slots, process, per_slot=per_slot, traits=traits)
         has = rows["weeks"] > 0
         rows["forecasts"] = np.where(has, rows["forecasts"], 0)
         rows["first"] = np.where(had & ~has, -1, rows["first"])  # a long gap: all over again
@@ -344,9 +388,13 @@ class Baseline:
         n = _pick(rows["units"], local)
         mean = laws.expected_total(value, n, traits.total)
         noise = rows["phi"] * laws.variance(traits.law, value, mean) / (mean * mean)
-        variance = self._band.variance(noise, rows["weeks"], self._level.variance())
+        process = self._autocorrelation.process()
+        variance = self._band_variance(noise + process.slot, process)
         forecasts = max(FORECAST_US // slots.width_us, LEAST_FORECASTS)
         is_share = traits.law == laws.BETA_BINOMIAL
+        zones = slots.holiday(slot)
+        holiday = None if zones is None or not zones.any() else zones[traits.timezone]
+        ready = (rows["forecasts"] >= forecasts) & ~np.isnan(value) & ~np.isnan(rows["phi"])
         return Forecast(
             start_us=slots.start(slot),
             width_us=slots.width_us,
@@ -354,15 +402,25 @@ class Baseline:
             mean=np.where(traits.total, value * slots.share, value),
             slope=slope,
             curve=curve,
+            parts=self._quarters.factors(local, self._quarter_noise(noise + process.slot)),
             ceiling=np.where(is_share, LARGEST_SHARE, np.inf),
             count=traits.law == laws.NEGATIVE_BINOMIAL,
             units=n * slots.share,
             phi=rows["phi"].copy(),
             sd_level=np.where(np.isnan(variance), np.inf, np.sqrt(variance)),
-            ready=(rows["forecasts"] >= forecasts) & ~np.isnan(value) & ~np.isnan(rows["phi"]),
+            ready=ready if holiday is None else ready & ~holiday,
             ready_us=self._ready_us(slot, forecasts),
+            holiday=holiday,
             tail=self._expected_tail(traits),
         )
+
+    def _band_variance(self, noise: Floats, process: Process) -> Floats:
+        """sd_b^2 where a slot has this relative variance by chance, autocorrelation included."""
+        rows = self._rows
+        together = 1.0 + (process.long - process.slot) / noise
+        of_profile = profile.MEDIAN_OF_WEEKS * noise / rows["weeks"] * rows["left"]
+        level = self._level.variance() * together
+        return self._band.variance(of_profile, level, self._autocorrelation.on)
 
     def _expected_tail(self, traits: Traits) -> TailExpectation | None:
         if not (traits.law == laws.QUANTILE).any():
@@ -384,6 +442,17 @@ class Baseline:
         return result
 
 
+def _flags(flags: Bools | None, size: int) -> Bools:
+    return np.zeros(size, dtype=np.bool_) if flags is None else flags
+
+
+def _without(seen: Observation, holiday: Bools | None) -> Observation:
+    """The observation as if nothing had been seen on a holiday."""
+    if holiday is None:
+        return seen
+    return replace(seen, observed=seen.observed & ~holiday)
+
+
 def _least_phi(traits: Traits) -> Floats:
     """1 for counts and shares, whose laws hold at least; 0 for what is only scaled by phi."""
     counting = (traits.law == laws.NEGATIVE_BINOMIAL) | (traits.law == laws.BETA_BINOMIAL)
@@ -393,5 +462,5 @@ def _least_phi(traits: Traits) -> Floats:
 
 def _pick(table: Any, column: Ints) -> Floats:
     """One entry of each row."""
-    picked: Floats = np.take_along_axis(table, column[:, None], axis=1)[:, 0].astype(np.float64)
+    picked: Floats = table[np.arange(column.size), column].astype(np.float64)
     return picked

@@ -12,7 +12,9 @@ from monitor.model.time import WEEK
 
 MARGIN = 1.02
 WINSOR = 9.0
-"""Squared differences count up to this many times their mean."""
+"""Squared differences count up to this many times their mean, or more where there are many: """
+WINSOR_SHARE = 0.05
+"""one alone raises phi by this share at most; of heavy tails most of the variance is in the largest."""
 BLOCK = 4
 LEAST_MEMORY = 28.0
 """Buckets that are remembered at least."""
@@ -74,14 +76,17 @@ class Dispersion:
         mean, count = t[name], t[name + "_count"]
         square = 0.5 * difference * difference
         known = ~np.isnan(square)
-        square = np.where(count > FREE, np.minimum(square, WINSOR * mean), square)
+        limit = np.maximum(WINSOR, WINSOR_SHARE * count) * mean
+        square = np.where((count > FREE) & (mean > 0), np.minimum(square, limit), square)
         count = np.minimum(count + known, memory)
         rate = 1.0 / np.maximum(count, 1.0)
         t[name] = np.where(known, mean + rate * (square - mean), mean)
         t[name + "_count"] = count
 
-    def value(self, at_least: Floats, weeks: Ints) -> Floats:
+    def value(self, at_least: Floats, weeks: Ints, left: Floats) -> tuple[Floats, Floats]:
         """phi, no lower than `at_least`; NaN before the first differences.
+
+        Second, what the differences over one bucket say alone.
 
         A profile of few weeks has noise of its own from slot to slot, which differences do see where
         they cross from one slot to the next: it belongs to the band, and is taken out here.
@@ -89,15 +94,19 @@ class Dispersion:
         Args:
             at_least: by row.
             weeks: of which each row's profile is made.
+            left: share of its noise that smoothing has left.
         """
         t = self.table
-        count, noise = t["one_count"], PROFILE_NOISE[np.minimum(weeks, len(PROFILE_NOISE) - 1)]
+        count, noise = (
+            t["one_count"],
+            left * PROFILE_NOISE[np.minimum(weeks, len(PROFILE_NOISE) - 1)],
+        )
         one = t["one"] / (1.0 + noise * min(self.share, 1.0) ** 2)
         four = t["four"] / (1.0 + noise * min(self.share * BLOCK, 1.0) ** 2)
         four = np.where(t["four_count"] > FREE, four, 0.0)
-        phi = MARGIN * (1.0 + FEW / count) * np.maximum(one, four)
-        phi = np.maximum(np.maximum(phi, at_least), SMALLEST)
-        return np.where(count >= LEAST_COUNT, phi, np.nan)
+        margin = MARGIN * (1.0 + FEW / count)
+        phi = np.maximum(np.maximum(margin * np.maximum(one, four), at_least), SMALLEST)
+        return np.where(count >= LEAST_COUNT, phi, np.nan), margin * one
 
     def forget_previous(self) -> None:
         """Break the chain: the next bucket does not follow on the last."""

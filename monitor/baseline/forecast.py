@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from monitor.model.tick import Bools, Expectation, Floats, Ints, TailExpectation
+from monitor.model.tick import Bools, Expectation, Floats, Ints, TailExpectation, Wander
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,10 +16,12 @@ class Forecast:
         share: what one bucket is of it.
         mean: expected value of the mean bucket of the slot.
         slope, curve: the parabola in log space inside the slot; see `profile.interpolate`.
+        parts: log corrections of the quarters of the slot; None where it has none.
         ceiling: values that cannot be exceeded (a share: just below 1).
         count: rows whose value is their number of units.
         units: expected units of a bucket, of the other rows.
         phi, sd_level, ready, tail: as in `Expectation`.
+        holiday: rows of which the day is one; None where no row's is.
         ready_us: when a row that is not ready is expected to be.
     """
 
@@ -29,6 +31,7 @@ class Forecast:
     mean: Floats
     slope: Floats
     curve: Floats
+    parts: Floats | None
     ceiling: Floats
     count: Bools
     units: Floats
@@ -37,13 +40,18 @@ class Forecast:
     ready: Bools
     ready_us: Ints
     tail: TailExpectation | None = None
+    holiday: Bools | None = None
 
-    def bucket(self, start_us: int, end_us: int) -> Expectation:
-        """The expectation of one bucket of the slot."""
+    def bucket(self, start_us: int, end_us: int, wander: Wander | None = None) -> Expectation:
+        """The expectation of one bucket of the slot, with what is carried on into it."""
         u = ((start_us + end_us) / 2 - self.start_us) / self.width_us - 0.5
         u = u if self.share < 1.0 else 0.0  # a day may be an hour longer than its slot
         bend = u * u + (self.share * self.share - 1.0) / 12.0
-        shape = np.exp(u * self.slope + bend * self.curve)
+        shape = u * self.slope + bend * self.curve
+        if self.parts is not None:
+            place = int((u + 0.5) * self.parts.shape[1])
+            shape = shape + self.parts[:, min(max(place, 0), self.parts.shape[1] - 1)]
+        shape = np.exp(shape)
         level = np.minimum(self.mean * shape, self.ceiling)
         left = np.maximum(self.ready_us - end_us, end_us - start_us)
         return Expectation(
@@ -54,4 +62,6 @@ class Forecast:
             ready=self.ready,
             learning_us=np.where(self.ready, 0, left),
             tail=self.tail,
+            wander=wander,
+            holiday=self.holiday,
         )

@@ -10,19 +10,28 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from monitor.baseline.smoothing import scatter, smooth
 from monitor.model.tick import Bools, Floats, Ints
-from monitor.stats.robust import Array, count_last, median_last, middle, minmod_last
+from monitor.stats import laws
+from monitor.stats.laws import Codes
+from monitor.stats.robust import Array, count_last, mean_last, median_last, middle, minmod_last
 
 COVERAGE = 0.7
 """A week needs this share of its slots; two such weeks make a profile."""
 LEAST_WEEKS = 2
+MEDIAN_OF_WEEKS = 1.25
+"""Variance of a median of four values over that of their mean."""
 MOST_SLOPE = 0.15
 """Log growth a week that is believed: 2 % a day."""
 DISAGREEMENT = 6.0
 """Two weeks that differ by more than this times the median difference have one wrong value."""
 LEAST_DISAGREEMENT = 0.05
+MOST_OF_ONE = 0.7
+"""What one week alone says is believed up to twice, or half, of what is usual at that time of day."""
 MOST_BEND = 3.0
 """A curve whose second difference is more than this times a neighbour's is no parabola."""
+LEAST_BUSY = 0.01
+"""Slots with less than this share of the mean have no say in what a slot varies by."""
 _UNITS_FROM = 3
 """Of this many weeks the least busy is not taken for the forecast of units: it may be an outage."""
 
@@ -51,20 +60,38 @@ class Profile:
         shape: log of the slot's value over that of the week. float64[rows, slots]
         units: a low but common n of the slot. float64[rows, slots]
         weeks: how many weeks it is made of; 0 where there is no profile.
+        left: share of the noise of its slots that smoothing has left in it.
     """
 
     shape: Floats
     units: Floats
     weeks: Ints
+    left: Floats
 
 
-def fit(weeks: Weeks, total: Bools, share: Bools) -> Profile:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chance:
+    """What a slot varies by, by row.
+
+    Attributes:
+        white: relative variance by its law; NaN where unknown.
+        wander: by a factor that wanders.
+        rho: correlation of that factor from slot to slot.
+    """
+
+    white: Floats
+    wander: Floats
+    rho: Floats
+
+
+def fit(weeks: Weeks, total: Bools, share: Bools, chance: Chance) -> Profile:
     """Profile of each row.
 
     Args:
         weeks: what is known.
         total: rows whose value is x alone; of the others it is x / n.
         share: rows whose x counts some of its n: what never happened is half an event of all n.
+        chance: what its slots vary by.
     """
     y = _log_values(weeks, total, share)
     slots = y.shape[1]
@@ -75,16 +102,29 @@ def fit(weeks: Weeks, total: Bools, share: Bools) -> Profile:
     level, slope = _levels(y)
     rest = y - level[:, None, :] - slope[:, None, None] * weeks.position[None, :, None]
     shape = median_last(rest)
-    pairs = np.flatnonzero((count_last(rest) == LEAST_WEEKS).any(axis=1))
+    known = count_last(rest)
+    pairs = np.flatnonzero((known == LEAST_WEEKS).any(axis=1))
     if pairs.size:
         shape[pairs] = _of_two(rest[pairs])
+    single = np.flatnonzero((known == 1).any(axis=1))
+    if single.size:
+        daily = _time_of_day(rest[single])
+        odd = (known[single] == 1) & (np.abs(shape[single] - daily) > MOST_OF_ONE)
+        shape[single] = np.where(odd, daily, shape[single])
     shape = _fill(shape)
     count = np.where(np.count_nonzero(full, axis=1) >= LEAST_WEEKS, full.sum(axis=1), 0)
     shape = shape - np.mean(shape, axis=1)[:, None]
+    # Only what differs from week to week is chance: a poor profile makes residuals that wander too.
+    between = scatter(rest)
+    wander = np.fmax(np.minimum(chance.wander, between - np.fmax(chance.white, 0.0)), 0.0)
+    white = np.fmax(np.fmax(chance.white, between - wander), 0.0)
+    one = MEDIAN_OF_WEEKS / np.maximum(count, 1)
+    shape, left = smooth(shape, one * white, one * wander, chance.rho)
     return Profile(
         shape=np.where(count[:, None] > 0, shape, np.nan),
         units=_units(weeks, full),
         weeks=count,
+        left=left,
     )
 
 
@@ -109,6 +149,17 @@ def interpolate(five: Sequence[Floats]) -> tuple[Floats, Floats]:
     steepest = 2.0 * np.minimum(np.abs(rise), np.abs(fall)) * (rise * fall > 0)
     limited = np.clip(slope, -steepest, steepest)
     return np.where(smooth, slope, limited), np.where(smooth, 0.5 * bends[1], 0.0)
+
+
+def law_chance(weeks: Weeks, law: Codes, total: Bools, phi: Floats) -> Floats:
+    """Relative variance of a slot by the law, the mean over the slots; NaN where phi is."""
+    x, n = (mean_last(v) for v in (weeks.x, weeks.n))
+    floor = np.maximum(mean_last(x), 0.0)[:, None] * LEAST_BUSY
+    level = np.where(total[:, None], x, x / n)
+    relative = laws.variance(law[:, None], level, x) / (x * x)
+    relative = np.where(x > floor, relative, np.nan)
+    result: Floats = phi * mean_last(relative)
+    return result
 
 
 def _log_values(weeks: Weeks, total: Bools, share: Bools) -> Floats:

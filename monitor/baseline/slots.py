@@ -4,12 +4,13 @@ A slot is an hour, or the bucket where that is longer. Slots are numbered withou
 a slot in local time, modulo the slots of a week, says where in its week it stands.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from monitor.model.tick import Ints
+from monitor.model.tick import Bools, Ints
 from monitor.model.time import DAY, HOUR, SECOND, WEEK
 
 ROWS = 4
@@ -28,6 +29,7 @@ class Slots:
     Args:
         bucket_us: width of a bucket.
         timezones: IANA names.
+        holidays: days since 1970-01-01, in each time zone as its own.
 
     Attributes:
         width_us: length of a slot.
@@ -37,8 +39,11 @@ class Slots:
         anchor_us: where slot 0 begins.
     """
 
-    def __init__(self, bucket_us: int, timezones: list[str]) -> None:
+    def __init__(
+        self, bucket_us: int, timezones: list[str], holidays: Collection[int] = ()
+    ) -> None:
         self.bucket_us = bucket_us
+        self._holidays = frozenset(holidays) if bucket_us <= DAY else frozenset()
         self.timezones = timezones
         self.width_us = max(bucket_us, HOUR)
         self.week = WEEK // self.width_us if WEEK % self.width_us == 0 else 1
@@ -65,6 +70,10 @@ class Slots:
             return start_us // self.width_us
         return (start_us - self.anchor_us + self.width_us // 2) // self.width_us
 
+    def place(self, start_us: int) -> int:
+        """Which bucket of its slot begins here, from 0 on."""
+        return 0 if self.bucket_us >= self.width_us else start_us % self.width_us // self.bucket_us
+
     def anchor(self, start_us: int) -> None:
         """Count day-long buckets from the first that is learnt."""
         if not self._anchored:
@@ -90,11 +99,19 @@ class Slots:
             if len(self._local) > 8 * self.history * len(self._zones):
                 self._local.clear()
             start_us = self.start(slot)
-            offset = datetime.fromtimestamp(start_us // SECOND, self._zones[zone]).utcoffset()
-            seconds = 0 if offset is None else round(offset.total_seconds())
-            known = (start_us + seconds * SECOND) // self.width_us
+            known = (start_us + _offset_us(start_us, self._zones[zone])) // self.width_us
             self._local[slot, zone] = known
         return known
+
+    def holiday(self, slot: int) -> Bools | None:
+        """By time zone, whether a slot is on a holiday; None where there are none."""
+        if not self._holidays:
+            return None
+        days = self.local(slot) * self.width_us // DAY
+        if self.bucket_us >= DAY:  # begins at local midnight: its noon is the same day everywhere
+            middle_us = self.start(slot) + self.width_us // 2
+            days = np.array([(middle_us + _offset_us(middle_us, z)) // DAY for z in self._zones])
+        return np.array([int(day) in self._holidays for day in days], dtype=np.bool_)
 
     def dump(self) -> dict[str, int]:
         """What must be remembered of the numbering."""
@@ -104,3 +121,8 @@ class Slots:
         """Take over what `dump` gave."""
         self.anchor_us = state["anchor_us"]
         self._anchored = bool(state["anchored"])
+
+
+def _offset_us(time_us: int, zone: ZoneInfo) -> int:
+    offset = datetime.fromtimestamp(time_us // SECOND, zone).utcoffset()
+    return 0 if offset is None else round(offset.total_seconds()) * SECOND

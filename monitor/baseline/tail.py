@@ -79,4 +79,5 @@ class Tail:
     def phi(self) -> Floats:
         """Dispersion of the share, at least 1; NaN before the first differences."""
         size = self.table.size
-        return self._dispersion.value(np.ones(size), np.zeros(size, dtype=np.int64))
+        none = np.zeros(size, dtype=np.int64)
+        return self._dispersion.value(np.ones(size), none, np.ones(size))[0]

@@ -16,6 +16,7 @@ from monitor.model.tick import (
     Observation,
     TailExpectation,
     Traits,
+    Wander,
 )
 from monitor.release.watch import Bucket, Watch
 from monitor.stats import laws
@@ -65,14 +66,16 @@ def bet(
     """The guard's bets of a bucket, for a watch; all of its rows."""
     with np.errstate(all="ignore"):
         scaled = scale(seen, expected, traits)
+        payoffs = bets.pay(seen, expected, scaled, traits)
         return Bucket(
             start_us=seen.start_us,
             end_us=seen.end_us,
             x=seen.x,
             n=seen.n,
             mean=scaled.mean,
-            variance=scaled.variance,
-            log_bets=bets.log_payoffs(seen, expected, scaled, traits),
+            variance=scaled.in_sums,
+            log_bets=payoffs.log,
+            log_start=payoffs.log_start,
             active=bets.active(expected, scaled, traits),
             observed=seen.observed & usable,
             few=~(expected.units >= traits.min_units),
@@ -88,7 +91,7 @@ def _frozen(watch: Watch, seen: "Seen", rows: Ints, traits: Traits) -> Expectati
     share = traits.law == laws.BETA_BINOMIAL
     counts = traits.law == laws.NEGATIVE_BINOMIAL
     level = np.where(share, np.minimum(level, MOST_SHARE), level)
-    tail = expected.tail
+    tail, wander = expected.tail, expected.wander
     return Expectation(
         level=level,
         units=np.where(counts, level, expected.units[rows]),
@@ -96,12 +99,35 @@ def _frozen(watch: Watch, seen: "Seen", rows: Ints, traits: Traits) -> Expectati
         sd_level=watch.table["sd"].copy(),
         ready=watch.table["ready"].copy(),
         learning_us=np.zeros(len(rows), np.int64),
+        wander=None if wander is None else _rows_of(wander, rows),
         tail=None
         if tail is None
         else TailExpectation(
             shift=tail.shift[rows], deviation=tail.deviation[rows], phi=tail.phi[rows]
         ),
     )
+
+
+def unpredicted(expected: Expectation, traits: Traits) -> Expectation:
+    """The expectation of a bucket that has long closed: nothing is predicted of it any more.
+
+    The variance of any sum over a process with positive autocorrelation is at most that of as many
+    independent terms with its long-run variance, which is what the dispersion is taken to be.
+    """
+    wander = expected.wander
+    if wander is None:
+        return expected
+    with np.errstate(all="ignore"):
+        mean = laws.expected_total(expected.level, expected.units, traits.total)
+        long_run = mean * mean * wander.tau2 * (1.0 + wander.rho) / (1.0 - wander.rho)
+        more = long_run / laws.variance(traits.law, expected.level, mean)
+    phi = expected.phi + np.where(wander.tau2 > 0, more, 0.0)
+    return replace(expected, phi=phi, wander=None)
+
+
+def _rows_of(wander: Wander, rows: Ints) -> Wander:
+    """What is carried on, as a deviation from the level of now; the band is for what the level did."""
+    return Wander(**{f.name: getattr(wander, f.name)[rows] for f in fields(wander)})
 
 
 def _subset(seen: Observation, rows: Ints) -> Observation:

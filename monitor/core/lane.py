@@ -67,7 +67,9 @@ class Lane:
         self.key = key
         self.panel = self._open_panel(key, metrics, plan, None if state is None else state["panel"])
         width = key.calendar.width_us
-        self.baseline = Baseline(bucket_us=width, timezones=self.panel.series.timezones)
+        self.baseline = Baseline(
+            bucket_us=width, timezones=self.panel.series.timezones, holidays=plan.holidays
+        )
         self.guard = Guard(bucket_us=width)
         self.incidents = Incidents()
         self.measurement = Measurement(past, metrics)

@@ -13,7 +13,7 @@ import numpy as np
 from monitor.aggregate.panel import Panel, Tick
 from monitor.baseline import Baseline
 from monitor.core.canary import Canary
-from monitor.core.frozen import frozen_bucket, subset_traits
+from monitor.core.frozen import frozen_bucket, subset_traits, unpredicted
 from monitor.core.past_levels import PastLevels
 from monitor.definitions.plan import MetricPlan, Plan
 from monitor.guard.bets import BAND_SDS, UP, Bets
@@ -104,7 +104,8 @@ class LaneReleases:
             seen = tick.observation
             expectation = self._baseline.expect(seen.start_us, seen.end_us, traits)
             nothing = np.zeros(len(seen.x), dtype=np.bool_)
-            self._take(window, self._seen(tick, expectation, traits, nothing))
+            known = unpredicted(expectation, traits)
+            self._take(window, self._seen(tick, known, traits, nothing))
             count += 1
         if not count:
             return []

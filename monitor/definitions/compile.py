@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import xxhash
@@ -40,6 +41,8 @@ from monitor.definitions.schema import (
 from monitor.definitions.where import Selector, ValueSelector
 from monitor.model.time import DAY
 
+_EPOCH = date(1970, 1, 1)
+
 Named = Mapping[str, Metric]
 
 
@@ -62,6 +65,7 @@ def compile_plan(configuration: Configuration, *, shards: int | None = None) -> 
         allowed_lateness_us=settings.allowed_lateness,
         restatement_window_us=settings.restatement_window,
         max_clock_skew_us=settings.max_clock_skew,
+        holidays=tuple(sorted({(day - _EPOCH).days for day in settings.holidays})),
         idle_timeout_us=settings.idle_timeout,
         cardinality=settings.cardinality.per_dimension,
         shards=shards or (journal.shards if journal else 1),

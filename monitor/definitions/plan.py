@@ -239,6 +239,7 @@ class Plan:
         unserved: names of the metrics whose kind is not served yet, sorted.
         hash_key: keys the hashes of units.
         quality: the built-in metrics of the measurement itself, sorted by name.
+        holidays: days since 1970-01-01 that are neither judged nor learnt, sorted.
     """
 
     metrics: tuple[MetricPlan, ...]
@@ -251,6 +252,7 @@ class Plan:
     unserved: tuple[str, ...] = ()
     hash_key: bytes = BUILT_IN_KEY
     quality: tuple[MetricPlan, ...] = ()
+    holidays: tuple[int, ...] = ()
 
     @cached_property
     def base_us(self) -> int:

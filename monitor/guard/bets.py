@@ -2,7 +2,8 @@
 
 `delta_k = +-{3, 6, 12, 25, 50} %`. An up bet pays the likelihood at `expected (1 + delta)` over that at
 `expected (1 + eps)`, a down bet mirrored: a shift smaller than the null band eps is not a shift. Bets with
-|delta| <= eps are inert (GUARD.md, the detector). A quantile is judged by shares: see `tail_bets`.
+|delta| <= eps are inert (GUARD.md, the detector). A quantile is judged by shares: see `tail_bets`. A series with
+autocorrelation is judged by what its prediction missed: see `whitened`.
 """
 
 from dataclasses import dataclass
@@ -10,12 +11,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from monitor.guard import tail_bets
+from monitor.guard.whitened import Whitened, whiten
 from monitor.model.tick import Bools, Expectation, Floats, Observation, Traits
 from monitor.stats import beta_binomial, laws, negative_binomial
 
 SIZES = np.array([0.03, 0.06, 0.12, 0.25, 0.5])
 DELTAS = np.concatenate([SIZES, -SIZES])
 UP = DELTAS > 0
+_WEIGHTS = np.array([0.11, 0.11, 0.115, 0.08, 0.06])
+WEIGHTS = np.concatenate([_WEIGHTS, _WEIGHTS])
+"""Of the mixture: a large shift is soon found with little, a small one has long to wait."""
+SILENCE_WEIGHT = 0.05
+"""Of the bet on silence; with it the weights sum to 1."""
 BAND_SDS = 2.0
 """The null band is this many standard deviations of the baseline wide."""
 
@@ -26,13 +33,30 @@ class Scale:
 
     Attributes:
         mean: expected x given n.
-        variance: of x, at the learnt dispersion.
+        variance: of x, at the learnt dispersion and with the factor that wanders, if any.
+        in_sums: what the variance of a sum over many buckets grows by with this one.
         eps: half-width of the null band.
+        whitened: rows with autocorrelation, by what is predicted of them; None where there is none.
     """
 
     mean: Floats
     variance: Floats
+    in_sums: Floats
     eps: Floats
+    whitened: Whitened | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payoffs:
+    """Log L of each bet; undefined where a bet is not active.
+
+    Attributes:
+        log: of a shift that goes on. float64[rows, bets]
+        log_start: of one that starts with this bucket, of the whitened rows; of the others as `log`.
+    """
+
+    log: Floats
+    log_start: Floats | None = None
 
 
 def band_edges(expectation: Expectation, traits: Traits) -> Floats:
@@ -45,10 +69,17 @@ def scale(observation: Observation, expectation: Expectation, traits: Traits) ->
     """The scale of a bucket; for rows without units that of the expected units."""
     n = np.where(observation.observed, observation.n, expectation.units)
     mean = laws.expected_total(expectation.level, n, traits.total)
+    noise = expectation.phi * laws.variance(traits.law, expectation.level, mean)
+    eps, wander = _eps(expectation, traits), expectation.wander
+    if wander is None:
+        return Scale(mean=mean, variance=noise, in_sums=noise, eps=eps)
+    square = mean * mean * wander.tau2
     return Scale(
         mean=mean,
-        variance=expectation.phi * laws.variance(traits.law, expectation.level, mean),
-        eps=_eps(expectation, traits),
+        variance=noise + square,
+        in_sums=noise + square * (1.0 + wander.rho) / (1.0 - wander.rho),
+        eps=eps,
+        whitened=whiten(wander, expectation.level, mean, noise, traits.law),
     )
 
 
@@ -82,14 +113,14 @@ class Bets:
             result |= quantile[:, None]  # their steps are of odds: the band is in what is counted
         return result
 
-    def log_payoffs(
+    def pay(
         self,
         observation: Observation,
         expectation: Expectation,
         scale: Scale,
         traits: Traits,
-    ) -> Floats:
-        """Log L of each bet; undefined where a bet is not active: float64[rows, bets]."""
+    ) -> Payoffs:
+        """What every bet pays."""
         out = np.empty((scale.mean.size, DELTAS.size))
         for code in np.unique(traits.law).tolist():
             rows = np.flatnonzero(traits.law == code)
@@ -97,20 +128,30 @@ class Bets:
             level, phi, eps = (v[rows] for v in (expectation.level, expectation.phi, scale.eps))
             if code == laws.NEGATIVE_BINOMIAL:
                 out[rows] = self._counts(x, mean, phi, eps)
-            elif code == laws.BETA_BINOMIAL:
-                out[rows] = _shares(x, n, level, phi, eps)
             elif code == laws.QUANTILE:
                 out[rows] = tail_bets.log_payoffs(observation, expectation, traits, rows)
             else:
-                columns = (v[:, None] for v in (x, n, level, mean, phi))
-                names = ("x", "n", "level", "mean", "phi")
-                out[rows] = laws.log_ratio(
-                    code,
-                    **dict(zip(names, columns, strict=True)),
-                    null=np.where(UP, eps[:, None], -eps[:, None]),
-                    alternative=np.broadcast_to(DELTAS, (rows.size, DELTAS.size)),
-                )
-        return out
+                edges = np.stack([eps, -eps], axis=1)
+                lot = _Lot(x=x, n=n, level=level, mean=mean, phi=phi)
+                out[rows] = _payoffs(code, lot, edges, DELTAS)
+        white = scale.whitened
+        if white is None:
+            return Payoffs(log=out)
+        start = out.copy()
+        for code in np.unique(traits.law[white.rows]).tolist():
+            at = np.flatnonzero(traits.law[white.rows] == code)
+            rows = white.rows[at]
+            edges, going_on, starting = white.shifts(at, scale.eps[rows], DELTAS)
+            lot = _Lot(
+                x=observation.x[rows],
+                n=observation.n[rows],
+                level=white.level[at],
+                mean=white.mean[at],
+                phi=white.phi[at],
+            )
+            both = _payoffs(code, lot, edges, np.concatenate([going_on, starting], axis=1))
+            out[rows], start[rows] = both[:, : DELTAS.size], both[:, DELTAS.size :]
+        return Payoffs(log=out, log_start=start)
 
     def _counts(self, x: Floats, mean: Floats, phi: Floats, eps: Floats) -> Floats:
         known = self._counting
@@ -121,14 +162,49 @@ class Bets:
         return known.a * x[:, None] - known.b * mean[:, None]
 
 
-def _shares(x: Floats, n: Floats, level: Floats, phi: Floats, eps: Floats) -> Floats:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Lot:
+    """Rows of one law: what was observed, and what was expected."""
+
+    x: Floats
+    n: Floats
+    level: Floats
+    mean: Floats
+    phi: Floats
+
+
+def _payoffs(code: int, lot: _Lot, edges: Floats, shifts: Floats) -> Floats:
+    """Log likelihood ratios of relative shifts over the edges of the null band, of rows of one law.
+
+    Args:
+        code: the law.
+        lot: the rows.
+        edges: the upper and the lower, as relative shifts. float64[rows, 2]
+        shifts: up then down, once or more often. float64[rows, bets] or float64[bets]
+    """
+    if code == laws.BETA_BINOMIAL:
+        return _shares(lot, edges, shifts)
+    up = np.tile(UP, shifts.shape[-1] // UP.size)
+    return laws.log_ratio(
+        code,
+        x=lot.x[:, None],
+        n=lot.n[:, None],
+        level=lot.level[:, None],
+        mean=lot.mean[:, None],
+        phi=lot.phi[:, None],
+        null=np.where(up, edges[:, :1], edges[:, 1:]),
+        alternative=np.broadcast_to(shifts, (lot.x.size, shifts.shape[-1])),
+    )
+
+
+def _shares(lot: _Lot, edges: Floats, shifts: Floats) -> Floats:
     """Beta-binomial payoffs: the two nulls are worked out once for all bets of their side."""
-    p = level[:, None]
-    edges = p * np.concatenate([1.0 + eps[:, None], 1.0 - eps[:, None]], axis=1)
-    null = np.where(UP, edges[:, :1], edges[:, 1:])
-    alternative = np.minimum(p * (1.0 + DELTAS), np.where(UP, 0.5 * (1.0 + null), 1.0))
-    total = beta_binomial.size(n, phi)[:, None]
-    both = np.concatenate([alternative, edges], axis=1)
-    kernel = beta_binomial.log_kernel(x[:, None], n[:, None], both, total)
-    bets = DELTAS.size
-    return kernel[:, :bets] - np.where(UP, kernel[:, bets : bets + 1], kernel[:, bets + 1 :])
+    p, up = lot.level[:, None], np.tile(UP, shifts.shape[-1] // UP.size)
+    nulls = p * (1.0 + edges)
+    null = np.where(up, nulls[:, :1], nulls[:, 1:])
+    alternative = np.minimum(p * (1.0 + shifts), np.where(up, 0.5 * (1.0 + null), 1.0))
+    total = beta_binomial.size(lot.n, lot.phi)[:, None]
+    both = np.concatenate([alternative, nulls], axis=1)
+    kernel = beta_binomial.log_kernel(lot.x[:, None], lot.n[:, None], both, total)
+    bets = up.size
+    return kernel[:, :bets] - np.where(up, kernel[:, bets : bets + 1], kernel[:, bets + 1 :])

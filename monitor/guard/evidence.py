@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from monitor.guard.bets import DELTAS
+from monitor.guard.bets import DELTAS, WEIGHTS, Payoffs
 from monitor.model.table import Column, Table
 from monitor.model.tick import Bools, Floats, Ints
-from monitor.stats.e_detector import FLOOR, grow
+from monitor.stats.e_detector import FLOOR, grow, grow_in_two
 
 SUMS = 4
 """x, expected x, n and the variance of x, summed since the start that a bet estimates."""
@@ -26,12 +26,12 @@ class Evidence:
         )
 
     def update(
-        self, *, log_bets: Floats, active: Bools, cap: Floats, sums: Floats, start_us: int
+        self, *, payoffs: Payoffs, active: Bools, cap: Floats, sums: Floats, start_us: int
     ) -> None:
         """Take in one bucket.
 
         Args:
-            log_bets: log L by bet. float64[rows, bets]
+            payoffs: log L by bet.
             active: bets that are placed; the others keep their R. bool[rows, bets]
             cap: the most that log L may be, by row.
             sums: x, expected x, n and variance of the bucket. float64[rows, 4]
@@ -39,8 +39,13 @@ class Evidence:
         """
         t = self.table
         r, cusum = t["r"], t["cusum"]
-        np.copyto(r, grow(r, log_bets, cap[:, None]), where=active)
-        goes_on = cusum > 0
+        goes_on, log_bets = cusum > 0, payoffs.log
+        if payoffs.log_start is None:
+            grown = grow(r, log_bets, cap[:, None])
+        else:
+            grown = grow_in_two(r, log_bets, payoffs.log_start, cap[:, None])
+            log_bets = np.where(goes_on, log_bets, payoffs.log_start)
+        np.copyto(r, grown, where=active)
         step = np.minimum(np.maximum(log_bets, FLOOR), cap[:, None])
         np.copyto(t["start_us"], start_us, where=active & ~goes_on)
         np.copyto(
@@ -51,8 +56,8 @@ class Evidence:
         np.copyto(cusum, np.maximum(cusum + step, 0.0), where=active)
 
     def total(self, allowed: Bools) -> Floats:
-        """Sum of R over the bets that are allowed, by row."""
-        r = self.table["r"] * allowed
+        """Weighted sum of R over the bets that are allowed, by row."""
+        r = self.table["r"] * (allowed * WEIGHTS)
         total = r[:, 0].copy()
         for k in range(1, _K):  # in this order, whatever the number of rows
             total += r[:, k]
@@ -60,16 +65,14 @@ class Evidence:
         return result
 
     def winner(self, allowed: Bools) -> Ints:
-        """The bet with the largest R."""
+        """The bet with the largest R; its weight does not matter here."""
         best: Ints = np.argmax(np.where(allowed, self.table["r"], -1.0), axis=1)
         return best
 
     def since(self, bet: Ints) -> tuple[Ints, Floats]:
         """Estimated start, and the sums since, of one bet of each row."""
-        at = bet[:, None]
-        start = np.take_along_axis(self.table["start_us"], at, axis=1)[:, 0]
-        sums = np.take_along_axis(self.table["sums"], at[:, None, :], axis=2)[:, :, 0]
-        return start, sums
+        rows = np.arange(bet.size)
+        return self.table["start_us"][rows, bet], self.table["sums"][rows, :, bet]
 
     def forget(self, rows: Bools) -> None:
         """Start anew."""

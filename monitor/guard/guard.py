@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.guard import tail_bets
-from monitor.guard.bets import DELTAS, UP, Bets, scale
+from monitor.guard.bets import SILENCE_WEIGHT, UP, Bets, scale
 from monitor.guard.evidence import Evidence
 from monitor.guard.incident import Bucket, Incidents
 from monitor.guard.label import bounds, label
@@ -138,7 +138,7 @@ class Guard:
         cap = 0.5 * traits.log_threshold
         active = self._bets.active(expected, scaled, traits) & bucket.judged[:, None]
         self._evidence.update(
-            log_bets=self._bets.log_payoffs(seen, expected, scaled, traits),
+            payoffs=self._bets.pay(seen, expected, scaled, traits),
             active=active,
             cap=cap,
             sums=bucket.sums,
@@ -151,7 +151,7 @@ class Guard:
             heard=seen.observed,
             cap=cap,
             mean=scaled.mean,
-            variance=scaled.variance,
+            variance=scaled.in_sums,
             start_us=seen.start_us,
         )
         self._volume.learn(
@@ -164,10 +164,12 @@ class Guard:
     def _finding(self, bucket: Bucket) -> _Finding:
         traits = bucket.traits
         allowed = np.where(UP, traits.up[:, None], traits.down[:, None])
-        bets = allowed[:, 0] * (DELTAS.size / 2) + allowed[:, -1] * (DELTAS.size / 2)
-        bets = np.maximum(bets + traits.page_no_data, 1.0)
-        of_shift = self._evidence.total(allowed) / bets
-        of_silence = self._silence.table["r"] / bets * traits.page_no_data
+        side = 0.5 * (1.0 - SILENCE_WEIGHT)
+        weight = side * allowed[:, 0] + side * allowed[:, -1]
+        weight = weight + SILENCE_WEIGHT * traits.page_no_data
+        weight = np.where(weight > 0, weight, 1.0)
+        of_shift = self._evidence.total(allowed) / weight
+        of_silence = SILENCE_WEIGHT * self._silence.table["r"] / weight * traits.page_no_data
         silent = of_silence > of_shift
         best = self._evidence.winner(allowed)
         start, sums = self._evidence.since(best)
@@ -285,7 +287,7 @@ def _bucket(seen: Observation, expected: Expectation, traits: Traits) -> Bucket:
     judged &= ~tail_bets.unknown(seen, expected, traits)
     shares = traits.law == laws.BETA_BINOMIAL
     judged &= ~shares | (expected.phi - 1.0 <= MOST_CORRELATED * (seen.n - 1.0))
-    sums = np.stack([seen.x, scaled.mean, seen.n, scaled.variance], axis=1)
+    sums = np.stack([seen.x, scaled.mean, seen.n, scaled.in_sums], axis=1)
     return Bucket(
         seen=seen, expected=expected, traits=traits, scale=scaled, judged=judged, sums=sums
     )

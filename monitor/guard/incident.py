@@ -13,7 +13,7 @@ from monitor.guard.volume import LEAST_PHI
 from monitor.model.table import Column, Table
 from monitor.model.tick import Bools, Expectation, Floats, Ints, Observation, Traits
 from monitor.stats import laws
-from monitor.stats.e_detector import grow
+from monitor.stats.e_detector import grow, grow_in_two
 
 THRESHOLD = 1000.0
 """Evidence that ends an incident."""
@@ -106,16 +106,22 @@ class Incidents:
         rows = np.flatnonzero(t["open"])
         if not rows.size:
             return none, none
-        log_bet, used = self._recovery_bet(bucket, rows)
+        log_bet, log_start, used = self._recovery_bet(bucket, rows)
         cap = np.full(rows.size, 0.5 * np.log(THRESHOLD))
         evidence = t["recovery"][rows]
-        evidence = np.where(used, grow(evidence, log_bet, cap), evidence)
+        if log_start is None:
+            grown = grow(evidence, log_bet, cap)
+        else:
+            grown = grow_in_two(evidence, log_bet, log_start, cap)
+        evidence = np.where(used, grown, evidence)
         t["recovery"][rows] = evidence
         heard = bucket.seen.observed[rows]
         adds = bucket.judged[rows] | (t["silent"][rows] & ~heard)
         t["sums"][rows] += np.where(adds[:, None], bucket.sums[rows], 0.0)
         end_us, still = bucket.seen.end_us, ~heard | silent[rows]
         since = np.where(still, end_us, t["accept_from_us"][rows])
+        if bucket.expected.holiday is not None:  # a holiday says nothing of what is normal
+            since = since + np.where(bucket.expected.holiday[rows], self.bucket_us, 0)
         t["accept_from_us"][rows] = since
         lasted = end_us - since >= bucket.traits.accept_after_us[rows]
         lasted &= end_us - t["opened_us"][rows] >= LEAST_BUCKETS * self.bucket_us
@@ -124,8 +130,11 @@ class Incidents:
         accepted[rows] = lasted & (evidence < DOUBT) & ~still
         return recovered, accepted
 
-    def _recovery_bet(self, bucket: Bucket, rows: Ints) -> tuple[Floats, Bools]:
-        """Log of "as expected" over "half of the shift persists", and where it can be told."""
+    def _recovery_bet(self, bucket: Bucket, rows: Ints) -> tuple[Floats, Floats | None, Bools]:
+        """Log of "as expected" over "half of the shift persists", and where it can be told.
+
+        Second, for rows with autocorrelation, the same where the shift ends with this bucket.
+        """
         t, law = self.table, bucket.traits.law[rows]
         level = bucket.expected.level[rows]
         half = _half(t["sums"][rows], t["direction"][rows], bucket.scale.eps[rows])
@@ -145,6 +154,7 @@ class Incidents:
                 null=half[at],
                 alternative=np.zeros(at.size),
             )
+        start = _whitened_bets(bucket, rows, half, out)
         used = bucket.judged[rows]
         units = t["silent"][rows] & ~bucket.traits.total[rows]
         if units.any():
@@ -160,8 +170,9 @@ class Incidents:
                 alternative=np.full(rows.size, BACK),
             )
             out = np.where(units, back, out)
+            start = None if start is None else np.where(units, back, start)
             used = np.where(units, bucket.seen.observed[rows] & (expected > 0), used)
-        return out, used
+        return out, start, used
 
     def open(
         self,
@@ -175,6 +186,8 @@ class Incidents:
     ) -> None:
         """Open an incident of each of these rows."""
         t, at = self.table, np.flatnonzero(rows)
+        if not at.size:
+            return
         t["open"][at] = True
         t["silent"][at] = silent[at]
         t["start_us"][at] = start_us[at]
@@ -187,8 +200,39 @@ class Incidents:
     def close(self, rows: Bools) -> None:
         """End the incidents of these rows."""
         t = self.table
+        if not rows.any():
+            return
         t["open"] = t["open"] & ~rows
         t["recovery"] = np.where(rows, 0.0, t["recovery"])
+
+
+def _whitened_bets(bucket: Bucket, rows: Ints, half: Floats, out: Floats) -> Floats | None:
+    """Write the bets of rows with autocorrelation into `out`; returns those of an end in this bucket.
+
+    The prediction has taken in the shift but for `kappa`, so that its end is a step the other way.
+    """
+    white = bucket.scale.whitened
+    if white is None:
+        return None
+    start = out.copy()
+    _, places, at = np.intersect1d(rows, white.rows, assume_unique=True, return_indices=True)
+    codes = bucket.traits.law[rows[places]]
+    for code in np.unique(codes).tolist():
+        mine = codes == code
+        i, k = places[mine], at[mine]
+        of, kappa, unit = rows[i], white.kappa[k], white.unit[k]
+        for target, ended in ((out, 0.0), (start, -2.0 * (1.0 - kappa) * half[i])):
+            target[i] = laws.log_ratio(
+                code,
+                x=bucket.seen.x[of],
+                n=bucket.seen.n[of],
+                level=white.level[k],
+                mean=white.mean[k],
+                phi=white.phi[k],
+                null=np.maximum(kappa * unit * half[i], -MOST_FALL),
+                alternative=np.maximum(unit * ended, -MOST_FALL),
+            )
+    return start
 
 
 def _half(sums: Floats, direction: Ints, eps: Floats) -> Floats:

@@ -41,14 +41,21 @@ def label(
         (few, State.TOO_FEW_UNITS, Reason.TOO_FEW_UNITS),
         (is_open, State.ALERTING, np.where(silent, Reason.SILENT, Reason.SHIFT)),
         (~bucket.expected.ready, State.LEARNING, Reason.LEARNING),
+        (_holiday(bucket), State.LEARNING, Reason.HOLIDAY),
         (~bucket.seen.observed, State.NO_DATA, Reason.NO_DATA),
     )
     size = log_m.size
     state, reason = np.full(size, int(State.OK)), np.full(size, int(Reason.WITHIN_BAND))
     for where, its_state, its_reason in cases:
-        state = np.where(where, int(its_state), state)
-        reason = np.where(where, its_reason, reason)
+        if where.any():
+            np.copyto(state, int(its_state), where=where)
+            np.copyto(reason, its_reason, where=where)
     return state, reason
+
+
+def _holiday(bucket: Bucket) -> Bools:
+    holiday = bucket.expected.holiday
+    return np.zeros(bucket.seen.x.size, dtype=np.bool_) if holiday is None else holiday
 
 
 def bounds(bucket: Bucket) -> tuple[Floats, Floats]:

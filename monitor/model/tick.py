@@ -55,6 +55,7 @@ class Reason(IntEnum):
     MEASUREMENT_MOVED = 13
     HISTORY_ENDED = 14
     MEASUREMENT_RETURNED = 15
+    HOLIDAY = 16
 
     @property
     def label(self) -> str:
@@ -101,6 +102,8 @@ class Expectation:
         ready: whether the series may be judged.
         learning_us: how long it still needs to learn, microseconds; 0 when ready.
         tail: of quantiles, what is expected of the events above `level`; None where no row is one.
+        wander: what autocorrelation carries into the next bucket; None where no row has any.
+        holiday: rows of which the day is one, which are not judged; None where no row's is.
     """
 
     level: Floats
@@ -110,6 +113,27 @@ class Expectation:
     ready: Bools
     learning_us: Ints
     tail: "TailExpectation | None" = None
+    wander: "Wander | None" = None
+    holiday: Bools | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wander:
+    """A wandering factor that a series carries on from bucket to bucket; all 0 where there is none.
+
+    Attributes:
+        ahead: its predicted relative deviation from `level`.
+        variance: of the prediction.
+        tau2: of the factor itself.
+        rho: its correlation from bucket to bucket.
+        size: squared errors of the predictions, over what they should be.
+    """
+
+    ahead: Floats
+    variance: Floats
+    tau2: Floats
+    rho: Floats
+    size: Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,6 +42,7 @@ class Bucket:
         observed: whether the bucket says anything of the row.
         few: rows of which too few units were expected.
         suspect: rows whose data is in doubt.
+        log_start: log L of a shift that starts with this bucket, where that differs.
     """
 
     start_us: int
@@ -55,6 +56,7 @@ class Bucket:
     observed: Bools
     few: Bools
     suspect: Bools
+    log_start: Floats | None = None
 
 
 class Watch:
@@ -161,11 +163,14 @@ class Watch:
         t["suspect"] += known & bucket.suspect
         used = known & bucket.observed & ~bucket.few & ~bucket.suspect
         used &= (bucket.variance > 0) & (bucket.mean > 0)
+        log_bets = bucket.log_bets
+        if bucket.log_start is not None:
+            log_bets = np.where((t["judged"] == 0)[:, None], bucket.log_start, log_bets)
         t["judged"] += used
         with np.errstate(divide="ignore"):
             cap = 0.5 * (-LOG_ALPHA - np.log(t["share"]))  # no single bucket decides
-        placed = used[:, None] & bucket.active & ~np.isnan(bucket.log_bets)
-        step = np.minimum(np.maximum(bucket.log_bets, FLOOR), cap[:, None])
+        placed = used[:, None] & bucket.active & ~np.isnan(log_bets)
+        step = np.minimum(np.maximum(log_bets, FLOOR), cap[:, None])
         t["log_e"] += np.where(placed, step, 0.0)
         up, down = self._capital()
         t["up"] = np.maximum(t["up"], np.logaddexp(up, t["held_up"]))

@@ -29,6 +29,7 @@ REASONS = {
     Reason.DATA_RETURNED: "data came again, as much as is expected",
     Reason.DEFINITION_CHANGED: "the metric was redefined or removed: closed, not over",
     Reason.SERIES_RETIRED: "the series was not seen for a week and was retired",
+    Reason.HOLIDAY: "the day is in the list of holidays, which are neither judged nor learnt",
     Reason.HISTORY_ENDED: "the history that was read in ended there; what follows is judged anew",
     Reason.MEASUREMENT_RETURNED: (
         "the measurement no longer accounts for the shift; what is left of it is judged anew"

@@ -22,6 +22,17 @@ def grow(r: Floats, log_bet: Floats, cap: Floats) -> Floats:
         log_bet: log L of the bucket.
         cap: the most that log L may be, half of log A.
     """
-    factor = np.exp(np.minimum(np.maximum(log_bet, FLOOR), cap))
-    result: Floats = np.minimum((1.0 + r) * factor, CEILING)
+    result: Floats = np.minimum((1.0 + r) * capped(log_bet, cap), CEILING)
     return result
+
+
+def grow_in_two(r: Floats, log_bet: Floats, log_start: Floats, cap: Floats) -> Floats:
+    """`R <- R L + L'`, where a shift that starts with this bucket is another bet than one that goes on."""
+    result: Floats = np.minimum(r * capped(log_bet, cap) + capped(log_start, cap), CEILING)
+    return result
+
+
+def capped(log_bet: Floats, cap: Floats) -> Floats:
+    """L, of which the log is between `FLOOR` and `cap`."""
+    factor: Floats = np.exp(np.minimum(np.maximum(log_bet, FLOOR), cap))
+    return factor

@@ -17,6 +17,14 @@ def count_last(values: Array) -> Array:
     return count
 
 
+def mean_last(values: Array) -> Array:
+    """Mean over the last axis of what is not NaN; NaN where all is."""
+    known = ~np.isnan(values)
+    with np.errstate(invalid="ignore"):
+        mean: Array = np.where(known, values, 0.0).sum(axis=-1) / np.count_nonzero(known, axis=-1)
+    return mean
+
+
 def median_last(values: Array) -> Array:
     """Median over the last axis of what is not NaN; NaN where all is.
 

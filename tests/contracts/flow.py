@@ -49,11 +49,11 @@ def make_expectation(size: int, **values: Any) -> Expectation:
         "ready": (True, bool),
         "learning_us": (0, np.int64),
     }
-    arrays = {
+    arrays: dict[str, Any] = {
         name: np.array(np.broadcast_to(values.get(name, default), size), dtype=kind)
         for name, (default, kind) in fields.items()
     }
-    return Expectation(**arrays, tail=None)
+    return Expectation(**arrays)
 
 
 def observe(

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from monitor.aggregate.panel import Panel
-from monitor.core.frozen import frozen_bucket
+from monitor.core.frozen import frozen_bucket, unpredicted
 from monitor.core.past_levels import KEPT_US, PastLevels
 from monitor.core.releases import Seen
 from monitor.guard.bets import UP, Bets
-from monitor.model.tick import LAWS, TailExpectation
+from monitor.model.tick import LAWS, TailExpectation, Wander
 from monitor.model.time import DAY, HOUR
 from monitor.release.watch import Watch
 from tests.contracts.flow import COUNT, QUANTILE, SHARE, T0, make_expectation, make_traits, observe
@@ -98,3 +98,19 @@ def test_the_level_of_an_hour_of_the_last_day_is_remembered() -> None:
     other.clear(np.array([0, 9]))
     assert np.isnan(other.at(T0 + 50 * HOUR, rows)[0]).all()
     assert past.at(T0 + 50 * HOUR, rows)[0][0] == 50, "a copy"
+
+
+def test_of_a_bucket_that_has_long_closed_nothing_is_predicted() -> None:
+    one = make_expectation(2, level=1000.0, units=1000.0, phi=2.0)
+    assert unpredicted(one, make_traits(2, COUNT)) is one
+    wander = Wander(
+        ahead=np.array([0.1, 0.0]),
+        variance=np.array([0.001, 0.0]),
+        tau2=np.array([0.0004, 0.0]),
+        rho=np.array([0.95, 0.0]),
+        size=np.ones(2),
+    )
+    found = unpredicted(replace(one, wander=wander), make_traits(2, COUNT))
+    assert found.wander is None
+    # 1000^2 0.0004 (1.95 / 0.05) over a variance of 1000 at phi = 1
+    assert found.phi.tolist() == [pytest.approx(2.0 + 15.6), 2.0]

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from monitor.definitions import Configuration, compile_plan
+from monitor.definitions.mistake import MistakesError
 from monitor.definitions.plan import Cohort, Form, Law, Measure, MetricPlan, Reading, Role, UnitStep
 from monitor.model.time import DAY, HOUR, MINUTE
 
@@ -369,3 +370,13 @@ def test_what_concerns_all_metrics(loaded: Loader) -> None:
     assert [metric.name for metric in plan.metrics] == ["a", "b"]
     assert compile_plan(configuration, shards=1).shards == 1
     assert compile_plan(loaded(metrics)).shards == 1
+
+
+def test_holidays_are_days_since_1970(loaded: Loader) -> None:
+    monitor = "source: {synthetic: }\nholidays: [1970-01-03, 2026-12-25, 1970-01-03]"
+    plan = compile_plan(loaded("metrics: [{name: m, kind: count, of: {event: a}}]", monitor))
+    assert plan.holidays == (2, 20_812)
+    with pytest.raises(MistakesError, match=r"monitor.yaml:2.*not a date such as"):
+        loaded(
+            "metrics: [{name: m, kind: count, of: {event: a}}]", monitor.replace("12-25", "13-25")
+        )

@@ -19,7 +19,7 @@ def payoffs(law: str, x: Floats, n: Floats, expected: Expectation, eps: float) -
     seen = observe(0, x, n)
     scaled, bets = scale(seen, expected, traits), Bets()
     with np.errstate(all="ignore"):  # bets that are not placed may be undefined
-        log_l = bets.log_payoffs(seen, expected, scaled, traits)
+        log_l = bets.pay(seen, expected, scaled, traits).log
     active = bets.active(expected, scaled, traits)
     return np.where(active, np.exp(np.minimum(log_l, 700.0)), 0.0)
 
@@ -107,5 +107,6 @@ def test_coefficients_follow_a_change_of_the_band() -> None:
         for sd in (0.0, 0.03):
             expected = make_expectation(1, phi=phi, sd_level=sd)
             scaled = scale(seen, expected, traits)
-            kept = bets.log_payoffs(seen, expected, scaled, traits)
-            np.testing.assert_array_equal(kept, Bets().log_payoffs(seen, expected, scaled, traits))
+            kept = bets.pay(seen, expected, scaled, traits).log
+            again = Bets().pay(seen, expected, scaled, traits).log
+            np.testing.assert_array_equal(kept, again)

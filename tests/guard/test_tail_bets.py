@@ -41,7 +41,7 @@ def payoffs(counts: Floats, n: float, tail: float, expected: Expectation) -> Flo
     scaled = scale(seen, expected, traits)
     assert Bets().active(expected, scaled, traits).all()
     assert not tail_bets.unknown(seen, expected, traits).any()
-    return np.exp(np.minimum(Bets().log_payoffs(seen, expected, scaled, traits), 700.0))
+    return np.exp(np.minimum(Bets().pay(seen, expected, scaled, traits).log, 700.0))
 
 
 @pytest.mark.parametrize("phi", [1.0, 1.3, 5.0, 40.0])

@@ -1,5 +1,6 @@
 """The e-process of a release: it latches, waits for its end with one half, and restores as it was."""
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -198,3 +199,11 @@ def test_a_segment_that_nobody_named_is_listed_once_it_moves() -> None:
     for k in range(1, 9):
         watch.take(bucket(k, bets=(0.0, 1.0)), MINUTE)
     assert [one.segment for one in listed(watch, place)[0].series] == ["DE"]
+
+
+def test_a_shift_starts_with_the_first_bucket_where_that_makes_a_difference() -> None:
+    watch = watch_of()
+    for k in range(2):
+        one = bucket(k, bets=(0.0, 1.0))
+        watch.take(dataclasses.replace(one, log_start=np.array([[0.0, 2.0]])), MINUTE)
+    assert watch.table["down"][0] == pytest.approx(3.0 - np.log(2)), "2 at its start, then 1"
