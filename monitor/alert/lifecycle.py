@@ -10,6 +10,7 @@ import xxhash
 
 from monitor.alert import text
 from monitor.alert.figures import figures
+from monitor.alert.where import where_sentence
 from monitor.definitions.plan import MetricPlan
 from monitor.model.incident import (
     DataQuality,
@@ -58,10 +59,12 @@ class Context:
     Attributes:
         segments: of a whole, its segments, most blamed first.
         silent: the series of the metric that fell silent.
+        mix: of a rate, what its rates did and what its mix did.
     """
 
     segments: Sequence[dict[str, Any]] = ()
     silent: Sequence[dict[str, str]] = ()
+    mix: dict[str, Any] | None = None
 
 
 _NO_CONTEXT = Context()
@@ -230,6 +233,7 @@ def _describe(
         severity=plan.severity,
         owner=plan.owner,
         segments=list(context.segments),
+        mix=context.mix,
         data_quality=DataQuality(silent=list(context.silent)),
         summary="",
         runbook_url=plan.runbook_url,
@@ -245,7 +249,13 @@ def _describe(
     )
     held.incident = msgspec.structs.replace(
         incident,
-        summary=text.summary(plan, incident, started_us=started_us, detected_us=detected_us),
+        summary=text.summary(
+            plan,
+            incident,
+            started_us=started_us,
+            detected_us=detected_us,
+            where=where_sentence(plan, incident),
+        ),
     )
     return held
 

@@ -14,7 +14,6 @@ _NAMED = ((1e12, "trillion"), (1e9, "billion"), (1e6, "million"), (1e3, "thousan
 _LARGEST_NAMED = 15
 _HIGH_CONFIDENCE = 2.0
 """Evidence of a hundred times the threshold (log10) is called high confidence, less medium."""
-_LISTED_SEGMENTS = 3
 
 
 def number(value: float | None) -> str:
@@ -93,12 +92,14 @@ def place(dimension: str, segment: str) -> str:
     return "" if dimension == "all" else f" ({dimension}={segment})"
 
 
-def summary(plan: MetricPlan, incident: Incident, *, started_us: int, detected_us: int) -> str:
+def summary(
+    plan: MetricPlan, incident: Incident, *, started_us: int, detected_us: int, where: str | None
+) -> str:
     """The whole alert: what moved; the evidence; where; owner and runbook."""
     sentences = [
         headline(plan, incident, started_us),
         evidence_sentence(incident, detected_us),
-        where_sentence(plan, incident),
+        where,
         contact_sentence(plan),
     ]
     return " ".join(sentence for sentence in sentences if sentence)
@@ -138,20 +139,6 @@ def evidence_sentence(incident: Incident, detected_us: int) -> str:
         f"Evidence: {odds(evidence)} against noise, {confidence} confidence "
         f"(a {incident.severity} needs {odds(threshold)}); found at {moment(detected_us)}."
     )
-
-
-def where_sentence(plan: MetricPlan, incident: Incident) -> str | None:
-    """Which segments stand out, if the metric has any."""
-    if incident.dimension != "all" or len(plan.groupings) == 1:
-        return None
-    if not incident.segments:
-        return "Where: no single segment is certain so far."
-    parts = [
-        f"{s['dimension']}={s['segment']} {percent(s['relative_shift'])} (n = {number(s['n'])})"
-        for s in incident.segments[:_LISTED_SEGMENTS]
-    ]
-    more = len(incident.segments) - len(parts)
-    return f"Where: {'; '.join(parts)}{f'; and {more} more' if more else ''}."
 
 
 def contact_sentence(plan: MetricPlan) -> str:

@@ -16,7 +16,7 @@ from monitor.baseline import Baseline
 from monitor.core.effects import ClosedBucket, Effect, Group, RestatedBucket
 from monitor.core.lane_key import LaneKey
 from monitor.definitions.plan import MetricPlan, Plan
-from monitor.diagnose import blamed_segments
+from monitor.diagnose import Diagnosis, diagnose, scope_of
 from monitor.guard import Guard, band_edges
 from monitor.model.segment import format_segment
 from monitor.model.tick import Bools, Decision, Expectation, Ints, Reason, State, Traits
@@ -160,9 +160,36 @@ class Lane:
             decision.state[family] == State.NO_DATA
         )
         silent = [self._place(r) for r in family[quiet].tolist()]
-        blamed = blamed_segments(row, decision, judged.expectation, judged.traits)
-        segments = [{**self._place(r), **_rounded(figures)} for r, figures in blamed]
-        return Context(segments=segments, silent=silent)
+        metric = self.panel.metrics[int(self.panel.series.table["metric"][row])]
+        found = diagnose(
+            scope_of(
+                row,
+                plan=metric,
+                group=self.panel.series.table["group"],
+                decision=decision,
+                expectation=judged.expectation,
+                traits=judged.traits,
+                bucket=(judged.end_us, judged.width_us),
+            )
+        )
+        segments = [{**self._place(r), **_rounded(figures)} for r, figures in found.segments]
+        return Context(segments=segments, silent=silent, mix=self._mix(metric, found))
+
+    def _mix(self, metric: MetricPlan, found: Diagnosis) -> dict[str, Any] | None:
+        mix = found.mix
+        if mix is None:
+            return None
+        moved = None if found.mix_row is None else self.panel.series.segments[found.mix_row]
+        return {
+            "dimension": format_segment(metric.groupings[mix.group]),
+            "rate_effect": round_one(mix.rate_effect),
+            "mix_effect": round_one(mix.mix_effect),
+            "simpson": mix.simpson,
+            "rate_effect_sd": round_one(mix.rate_sd),
+            "segment": moved,
+            "share": None if mix.share is None else round_one(mix.share),
+            "expected_share": None if mix.expected_share is None else round_one(mix.expected_share),
+        }
 
     def _place(self, row: int) -> dict[str, str]:
         identity = self._identity(row)
@@ -289,8 +316,8 @@ class Lane:
             self.guard.clear(self.panel.gone)
 
 
-def _rounded(figures: dict[str, float | None]) -> dict[str, float | None]:
-    return {name: None if v is None else round_one(v) for name, v in figures.items()}
+def _rounded(figures: dict[str, Any]) -> dict[str, Any]:
+    return {n: round_one(v) if isinstance(v, float) else v for n, v in figures.items()}
 
 
 def _held(decision: Decision, traits: Traits) -> tuple[Bools, Ints]:

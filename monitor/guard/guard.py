@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from monitor.guard import tail_bets
 from monitor.guard.bets import DELTAS, UP, Bets, scale
 from monitor.guard.evidence import Evidence
+from monitor.guard.families import Families
 from monitor.guard.incident import Bucket, Incidents
 from monitor.guard.label import bounds, label
 from monitor.guard.silence import LEAST_PHI, Silence
@@ -42,6 +43,7 @@ class _Finding:
     direction: NDArray[np.int8]
     start_us: Ints
     sums: Floats
+    best: Ints
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +74,7 @@ class Guard:
         self._evidence = Evidence()
         self._silence = Silence()
         self._incidents = Incidents(bucket_us)
+        self._families = Families(bucket_us)
 
     @property
     def size(self) -> int:
@@ -113,6 +116,7 @@ class Guard:
             "evidence": self._evidence.table,
             "silence": self._silence.table,
             "incidents": self._incidents.table,
+            "families": self._families.table,
         }
 
     def _collect(self, bucket: Bucket) -> None:
@@ -120,6 +124,12 @@ class Guard:
         seen, expected, traits, scaled = bucket.seen, bucket.expected, bucket.traits, bucket.scale
         cap = 0.5 * traits.log_threshold
         active = self._bets.active(expected, scaled, traits) & bucket.judged[:, None]
+        self._families.update(
+            bucket,
+            active=active,
+            goes_on=self._evidence.table["cusum"] > 0,
+            is_open=self._incidents.table["open"],
+        )
         self._evidence.update(
             log_bets=self._bets.log_payoffs(seen, expected, scaled, traits),
             active=active,
@@ -162,6 +172,7 @@ class Guard:
             direction=np.where(some, direction, 0).astype(np.int8),
             start_us=np.where(some, start, bucket.seen.start_us),
             sums=np.where(some[:, None], sums, bucket.sums),
+            best=best,
         )
 
     def _change(
@@ -198,6 +209,9 @@ class Guard:
             silent=finding.silent | silent,
             end_us=seen.end_us,
         )
+        if change.opened.any():
+            lost = finding.silent | silent
+            self._families.open(change.opened, finding.best, bucket.traits.parent, lost)
         inside = t["open"].copy()
         sums = np.where(inside[:, None], t["sums"], finding.sums)
         start_us = np.where(inside, t["start_us"], finding.start_us)
@@ -239,6 +253,7 @@ class Guard:
             closed=closed,
             pending=pending,
             open=is_open,
+            family=self._families.sums() if is_open.any() else None,
         )
 
 

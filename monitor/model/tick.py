@@ -144,6 +144,9 @@ class Decision:
         closed: the incident of this row ends with this bucket; `reason` says why.
         pending: evidence is at or above the square root of the threshold, and no incident is open.
         open: an incident is open after this bucket.
+        family: of each row over the open incident of its whole (of a whole, its own): x, expected x,
+            n, variance of x, expected n. Of silence nothing is summed. It means nothing where the whole
+            has no open incident; None where no row has one. float64[rows, 5]
     """
 
     state: NDArray[np.int8]
@@ -161,6 +164,7 @@ class Decision:
     closed: Bools
     pending: Bools
     open: Bools
+    family: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
