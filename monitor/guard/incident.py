@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from monitor.guard.bets import Scale
-from monitor.guard.silence import LEAST_PHI
+from monitor.guard.volume import LEAST_PHI
 from monitor.model.table import Column, Table
 from monitor.model.tick import Bools, Expectation, Floats, Ints, Observation, Traits
 from monitor.stats import laws

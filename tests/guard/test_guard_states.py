@@ -109,6 +109,26 @@ def test_patience_with_silence_follows_the_volume() -> None:
     assert first[2:] == [2, 2]
 
 
+def fading(panel: Panel, share: float, days: int) -> list[Decision]:
+    """A series of which a part of the expected 30 units a bucket still comes, in whole units."""
+    rng = np.random.default_rng(4)
+    out = []
+    for n in rng.poisson(30.0 * share ** np.linspace(0, 1, days * 288)):
+        out += panel.feed(rng.binomial(n, 0.2), n, observed=n > 0)
+    return out
+
+
+def test_a_series_that_fades_is_not_silent_when_a_bucket_is_empty() -> None:
+    panel = Panel(make_traits(1, SHARE), level=0.2, units=30.0)
+    panel.guard = Guard(bucket_us=5 * MINUTE)
+    panel.guard.append(1)
+    decisions = fading(panel, 0.02, 10)
+    assert sum(d.state[0] == State.NO_DATA for d in decisions) > 20
+    assert not openings(decisions)
+    silent = panel.feed(0, 0, observed=False, times=288)
+    assert 20 < openings(silent)[0] < 200
+
+
 def test_a_bucket_with_data_starts_the_patience_anew() -> None:
     panel = Panel(make_traits(1, SHARE), level=0.2, units=1000.0)
     for _ in range(20):
