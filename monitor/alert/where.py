@@ -50,7 +50,10 @@ def _mix(incident: Incident) -> tuple[str, bool]:
     if abs(by) >= _MAINLY * size and abs(rate) <= max(_SDS * mix["rate_effect_sd"], _PARTLY * size):
         return f"the mix of {name} changed ({percent(by)}{moved}), rates did not", True
     if by * shift > 0 and abs(by) >= _MAINLY * size:
-        return f"the mix of {name} changed ({percent(by)}{moved}), rates too ({percent(rate)})", True
+        return (
+            f"the mix of {name} changed ({percent(by)}{moved}), rates too ({percent(rate)})",
+            True,
+        )
     if abs(by) >= _PARTLY * size:
         return f"the mix of {name} changed as well ({percent(by)}{moved})", False
     return "", False

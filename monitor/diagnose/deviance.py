@@ -38,7 +38,9 @@ def pooled(sums: Floats, law: Ints, sd_level: Floats) -> float:
     if not len(sums):
         return 0.0
     total = sums.sum(axis=0)[None, :]
-    error = np.sqrt(np.sum(np.nan_to_num(sd_level * sums[:, M]) ** 2)) / np.maximum(total[0, M], 1e-300)
+    error = np.sqrt(np.sum(np.nan_to_num(sd_level * sums[:, M]) ** 2)) / np.maximum(
+        total[0, M], 1e-300
+    )
     return float(deviance(total, law[:1], np.array([error]))[0])
 
 

@@ -39,7 +39,7 @@ class Place:
         """`high`, `medium` or `low` that the shift is (also) there; None if it is as anywhere else."""
         if series in self.apart:
             return "high"
-        if self.chance is None:
+        if self.chance is None or series != self.series[0]:
             return None
         return "high" if self.chance >= HIGH else "medium" if self.chance >= MEDIUM else "low"
 
@@ -50,14 +50,24 @@ def place_of(scope: Scope) -> Place:
     explained = deviance(scope.sums, scope.law, scope.sd_level)
     certain = _certain(scope)
     first, chance = _best(scope, parts, explained)
+    if scope.group[0] > 0:
+        return _of_segment(first, chance)
     if first is None:
-        order = np.flatnonzero(certain & parts)
-        rest = order[np.argsort(-explained[order], kind="stable")].tolist()
+        moved = np.flatnonzero(certain & parts)
+        rest = moved[np.argsort(-explained[moved], kind="stable")].tolist()
     else:
         rest = _besides(scope, first, explained, certain & parts)
     steps = _steps(scope, certain)
     order = [*steps, *rest] if first is None else [first, *rest, *steps]
-    return Place(series=order, chance=chance, apart=frozenset([*steps, *([] if first is None else rest)]))
+    return Place(
+        series=order, chance=chance, apart=frozenset([*steps, *([] if first is None else rest)])
+    )
+
+
+def _of_segment(first: int | None, chance: float | None) -> Place:
+    """Of a segment's own incident: itself, after what explains it better."""
+    ranked = [0] if first is None or first == 0 else [first, 0]
+    return Place(series=ranked, chance=chance, apart=frozenset())
 
 
 def _parts(scope: Scope) -> Bools:
@@ -71,8 +81,7 @@ def _certain(scope: Scope) -> Bools:
     """The series that may be named together by their own evidence: e-d-BH over the scope."""
     log_m = np.where(np.isfinite(scope.sd_level), scope.log_m, -np.inf)
     certain = np.zeros(scope.size, dtype=np.bool_)
-    first = 1 if scope.group[0] == 0 else 0
-    certain[first:] = e_benjamini_hochberg(log_m[first:], scope.log_threshold[first:])
+    certain[1:] = e_benjamini_hochberg(log_m[1:], scope.log_threshold[1:])
     return certain
 
 

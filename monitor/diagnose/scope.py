@@ -7,7 +7,7 @@ import numpy as np
 from monitor.definitions.budget import STEPS
 from monitor.definitions.formula import Tree
 from monitor.definitions.plan import Form, MetricPlan, Role
-from monitor.model.tick import Decision, Expectation, Floats, Ints, Traits
+from monitor.model.tick import Bools, Decision, Expectation, Floats, Ints, Traits
 
 X, M, N, V, E = range(5)
 """Columns of the sums: x, expected x, n, variance of x, expected n."""
@@ -65,7 +65,7 @@ def scope_of(
     traits: Traits,
     bucket: tuple[int, int],
 ) -> Scope:
-    """The scope of a row's open incident: of a whole all its segments, of a segment what it holds.
+    """The scope of a row's open incident: of a whole all its segments, of a segment what overlaps it.
 
     Args:
         row: which.
@@ -77,11 +77,11 @@ def scope_of(
         bucket: its end and width, microseconds.
     """
     whole = traits.parent[row] < 0
-    inside = traits.parent == row if whole else (traits.covers == row).any(axis=1)
+    inside = traits.parent == row if whole else _overlapping(row, plan, group, traits)
     rows = np.concatenate([[row], np.flatnonzero(inside)]).astype(np.int64)
     if whole and decision.family is not None:
         sums, start_us = decision.family[rows], np.full(rows.size, decision.start_us[row])
-    else:  # of a segment what it holds is summed since its own start
+    else:  # beside a segment each series is summed since its own start
         names = ("sum_x", "sum_expected", "sum_n", "sum_variance")
         columns = [getattr(decision, name)[rows] for name in names]
         sums, start_us = np.stack([*columns, columns[2]], axis=1), decision.start_us[rows]
@@ -105,6 +105,17 @@ def scope_of(
         rate=bool(whole) and has_rate(plan),
         buckets=np.where(traits.total[rows], buckets, np.nan),
     )
+
+
+def _overlapping(row: int, plan: MetricPlan, group: Ints, traits: Traits) -> Bools:
+    """The series that a segment holds, those that hold it, and the segments of other dimensions."""
+    own = set(plan.groupings[int(group[row])])
+    other = [g for g, names in enumerate(plan.groupings) if names and own.isdisjoint(names)]
+    family = traits.parent == traits.parent[row]
+    found: Bools = (traits.covers == row).any(axis=1)
+    found |= family & np.isin(group, other) & (own != set(STEPS))
+    found[traits.covers[row][traits.covers[row] >= 0]] = True
+    return found
 
 
 def has_rate(plan: MetricPlan) -> bool:

@@ -264,7 +264,7 @@ class Guard:
             closed=closed,
             pending=pending,
             open=is_open,
-            family=self._families.sums() if is_open.any() else None,
+            family=self._families.sums(),
         )
 
 

@@ -146,7 +146,7 @@ class Decision:
         open: an incident is open after this bucket.
         family: of each row over the open incident of its whole (of a whole, its own): x, expected x,
             n, variance of x, expected n. Of silence nothing is summed. It means nothing where the whole
-            has no open incident; None where no row has one. float64[rows, 5]
+            has no open incident. float64[rows, 5]
     """
 
     state: NDArray[np.int8]
