@@ -81,14 +81,17 @@ def _of_row(usual: "_Usual", row: int, width_us: int) -> Detectable:
         found = dict(_NONE)
         for name, horizon in HORIZONS.items() if judged else ():
             shift = smallest_shift(
-                one, buckets=horizon // width_us, up=up, remains=remaining(horizon)
+                one,
+                buckets=horizon // width_us,
+                up=up,
+                remains=remaining(horizon, float(usual.memory_us[row])),
             )
             found[name] = None if math.isnan(shift) else round(shift, 4)
         ways.append(found)
-    problem = None
+    blind: str | None = None
     if all(share is None for way in ways for share in way.values()) and 3 * width_us <= DAY:
-        problem = "sees no shift within a day: too little comes in a bucket; take a longer bucket"
-    return Detectable(falls=ways[0], rises=ways[1], units=units, problem=problem)
+        blind = "sees no shift within a day: too little comes in a bucket; take a longer bucket"
+    return Detectable(falls=ways[0], rises=ways[1], units=units, problem=blind)
 
 
 _HALF = 0.5
@@ -107,6 +110,7 @@ class _Usual:
     tail: Floats
     ready: Floats
     few: Floats
+    memory_us: Floats
 
     def typical(self, row: int) -> Typical:
         """The bucket of one row."""
@@ -122,8 +126,13 @@ class _Usual:
             eps=float(self.eps[row]),
             log_threshold=float(traits.log_threshold[row]),
             bets=max(SIZES.size * sides + int(traits.page_no_data[row]), 1),
-            tail=(float(traits.tail[row]), *map(float, self.tail[row])) if quantile else None,
+            tail=_tail(float(traits.tail[row]), self.tail[row]) if quantile else None,
         )
+
+
+def _tail(tail: float, column: Floats) -> tuple[float, float, float, float]:
+    shift, deviation, phi = (float(value) for value in column)
+    return tail, shift, deviation, phi
 
 
 def _usual(lane: Lane, from_us: int) -> _Usual:
@@ -160,6 +169,7 @@ def _usual(lane: Lane, from_us: int) -> _Usual:
         tail=middle[5:8].T,
         ready=np.mean([c[8] for c in columns], axis=0),
         few=np.mean([c[9] for c in columns], axis=0),
+        memory_us=lane.baseline.memory_us(),
     )
 
 
@@ -192,7 +202,7 @@ def needed_volume(
     needed: dict[str, float | None] = {}
     for label, horizon in HORIZONS.items():
         factor = volume_factor(
-            shift=abs(injection.shift) * remaining(horizon),
+            shift=abs(injection.shift) * remaining(horizon, float(usual.memory_us[row])),
             relative_variance=float(usual.variance[row]),
             eps=one.eps,
             log_threshold=one.log_threshold,

@@ -27,8 +27,10 @@ STEP_US = 11 * HOUR + 25 * MINUTE
 HORIZON_US = DAY
 HORIZON_BUCKETS = 14
 """How long a shift is followed: a day, or so many buckets if that is longer."""
-CHUNK_LINES = 5_000
-"""Lines of a frame while a survey runs: every start is followed from the beginning of its frame on."""
+FRAME_US = 6 * HOUR
+BLOCK_LINES = 50
+"""A frame spans no more than about this while a survey runs: each start is followed from the beginning of the
+frame in which it lies."""
 _TOLD = (Outcome.FOUND, Outcome.NOT_FOUND)
 
 
@@ -146,7 +148,9 @@ class Survey:
         """What a reader must know to take the shares for what they are."""
         notes = []
         if self._first_us is None:
-            notes.append("the series still learns at the end of the history: nothing could be tried")
+            notes.append(
+                "the series still learns at the end of the history: nothing could be tried"
+            )
         elif not results:
             notes.append(f"less than {self._horizon_us / HOUR:g} h of history follow its learning")
         anyway = sum(one["outcome"] == Outcome.ALREADY_ALERTING for one in results)

@@ -72,7 +72,10 @@ def volume_factor(
     Args:
         shift: its size, a share above 0.
         relative_variance: of a bucket now; it falls as the volume rises.
-        eps, log_threshold, buckets, bets: as in `minimum_detectable_shift`.
+        eps: half-width of the null band.
+        log_threshold: natural log of A.
+        buckets: how many there are to find it in.
+        bets: among how many bets the mixture divides.
 
     Returns:
         Above 0, below 1 where less would do; NaN where no volume is enough: the shift lies within the

@@ -14,10 +14,8 @@ from monitor.guard import tail_bets
 from monitor.guard.bets import SIZES
 from monitor.guard.detectable import CAP
 from monitor.model.tick import Floats
-from monitor.model.time import HOUR
 from monitor.stats import beta_binomial, laws
 from monitor.stats.tail import log_odds, share_above, share_of
-
 
 _NOWHERE = float("nan")
 _NODES = np.array([0.0, -math.sqrt(3.0), math.sqrt(3.0)])
@@ -25,8 +23,6 @@ _WEIGHTS = np.array([2.0, 0.5, 0.5]) / 3.0
 """Gauss-Hermite: means of functions of a normal variable, exact up to the fifth power."""
 _GRID = 400
 _LARGEST_RISE = 10.0
-MEMORY_US = 48 * HOUR
-"""What a level forgets its past in, about: see `remaining`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,16 +73,25 @@ def smallest_shift(one: Typical, *, buckets: float, up: bool, remains: float = 1
     growth = np.where(np.isfinite(growth), growth, 0.0)
     needed = one.log_threshold + math.log(one.bets)
     grows = growth >= 1.0 / buckets
-    found = np.flatnonzero(grows & (buckets * growth + np.log1p(1.0 / np.maximum(growth, 1e-9)) >= needed))
+    found = np.flatnonzero(
+        grows & (buckets * growth + np.log1p(1.0 / np.maximum(growth, 1e-9)) >= needed)
+    )
     return float(shifts[found[0]]) if found.size else _NOWHERE
 
 
-def remaining(span_us: float) -> float:
+def remaining(span_us: float, memory_us: float) -> float:
     """How much of a shift its bets see in the mean of a span, while the level goes on learning from it.
 
     It is held once the evidence is a suspicion, which is taken to be half-way.
+
+    Args:
+        span_us: how long the shift lasts.
+        memory_us: of the level, see `Baseline.memory_us`.
+
+    >>> round(remaining(1.0, 100.0), 3), round(remaining(24.0, 24.0), 3)
+    (0.996, 0.697)
     """
-    half = span_us / 2.0 / MEMORY_US
+    half = span_us / 2.0 / memory_us
     return (-math.expm1(-half) / half + math.exp(-half)) / 2.0
 
 
@@ -102,7 +107,7 @@ def _law_growth(one: Typical, seen: Floats, *, up: bool) -> Floats:
     share = one.law == laws.BETA_BINOMIAL
     mean = one.level if total else one.level * one.units
     side = 1.0 if up else -1.0
-    sizes = SIZES[SIZES > one.eps]
+    sizes = SIZES[one.eps < SIZES]
     if share:
         sizes = np.minimum(sizes, 0.5 * (1.0 / one.level + 1.0 + one.eps) - 1.0) if up else sizes
         if one.level * (1.0 + one.eps) >= 1.0 and up:

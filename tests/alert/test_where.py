@@ -9,7 +9,8 @@ import pytest
 from monitor.alert.lifecycle import Incidents
 from monitor.alert.where import where_sentence
 from monitor.model.incident import Incident
-from tests.alert.test_lifecycle import PLAN, Reason, only, step
+from monitor.model.tick import Reason
+from tests.alert.test_lifecycle import PLAN, only, step
 
 
 def incident(**changes: Any) -> Incident:
