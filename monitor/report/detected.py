@@ -90,12 +90,15 @@ def volume_in_words(survey: Mapping[str, Any]) -> str | None:
     volume = survey["volume"]
     if volume is None:
         return None
-    told = [
-        f"{_count(volume['needed'][name])} to find it in {words}"
-        for name, words in (("1h", "1 h"), ("1d", "1 d"))
+    soon, later = volume["needed"]["1h"], volume["needed"]["1d"]
+    parts = [
+        f"{'to find it ' if not i else ''}in {words} {_needed(units, is_first=not i)}"
+        for i, (words, units) in enumerate((("1 h", soon), ("1 d", later)))
     ]
-    return f"a bucket holds about {_count(volume['per_bucket'])}; about {', '.join(told)}"
+    return f"a bucket holds about {number(volume['per_bucket'])}; {', '.join(parts)}"
 
 
-def _count(units: float | None) -> str:
-    return "no volume is enough" if units is None else number(units)
+def _needed(units: float | None, *, is_first: bool) -> str:
+    if units is None:
+        return "no volume is enough"
+    return f"about {number(units)}{' are needed' if is_first else ''}"

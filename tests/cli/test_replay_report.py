@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from monitor.cli import execute
+from monitor.embedded import survey
 from monitor.model.time import DAY, HOUR, MINUTE, to_rfc3339
 
 START = 20_403 * DAY  # a Monday
@@ -135,6 +136,17 @@ def test_without_a_time_a_shift_is_tried_at_many_hours(whole: Whole) -> None:
     assert faint["volume"]["needed"]["1d"] is None, "within the band"
     assert (absent["starts"], absent["share_paged"]) == (0, None)
     assert "still learns" in absent["notes"][0]
+
+
+def test_of_too_many_starts_every_second_one_is_given_up(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: Whole
+) -> None:
+    monkeypatch.setattr(survey, "MOST_STARTS", 4)
+    assert run(world, tmp_path, "--inject", "orders,country=DE:-40%", "--buckets", "none") == 0
+    (few,) = json.loads((tmp_path / "summary.json").read_text())["surveys"]
+    assert 2 <= few["starts"] <= 4
+    every = whole[0]["surveys"][0]["trials"]
+    assert few["trials"] == every[:: 2 if len(every) <= 8 else 4]
 
 
 def test_the_page_and_the_terminal_tell_of_many_times(whole: Whole) -> None:
