@@ -119,19 +119,21 @@ def _law_growth(one: Typical, seen: Floats, *, up: bool) -> Floats:
     spread = np.sqrt(one.phi * x * factor)
     x = np.clip(x[:, None] + spread[:, None] * _NODES, 0.0, one.units if share else np.inf)
 
-    def full(value: float) -> Floats:
-        return np.full((1, 1, 1), value)
+    shape = (*x.shape, sizes.size)
+
+    def full(value: float | Floats) -> Floats:
+        return np.broadcast_to(np.asarray(value, dtype=np.float64), shape)
 
     with np.errstate(all="ignore"):
         log_l = laws.log_ratio(
             one.law,
-            x=x[:, :, None],
+            x=full(x[:, :, None]),
             n=full(one.units),
             level=full(one.level),
             mean=full(mean),
             phi=full(one.phi),
             null=full(side * one.eps),
-            alternative=side * sizes[None, None, :],
+            alternative=full(side * sizes),
         )
     return _mean_growth(log_l, one)
 
@@ -148,6 +150,7 @@ def _tail_growth(one: Typical, seen: Floats, *, up: bool) -> Floats:
         null = usual + side * tail_bets.SHARE_SDS * deviation
         odds = np.concatenate([null + side * tail_bets.STEPS, null])[None, None, :]
         size = beta_binomial.size(n, np.array([phi]))
-        kernel = beta_binomial.log_kernel(x, n, share_of(odds), size)
+        shares = np.broadcast_to(share_of(odds), (*x.shape[:2], odds.shape[2]))
+        kernel = beta_binomial.log_kernel(x, n, shares, size)
         log_l = kernel[:, :, :-1] - kernel[:, :, -1:]
     return _mean_growth(log_l, one)
