@@ -23,6 +23,7 @@ VERBS = (
     "backfill",
     "run",
     "explain",
+    "annotate",
     "deadletters",
     "dashboards",
 )
