@@ -168,7 +168,8 @@ class Series:
         row = self._rows.get((metric, group, folded))
         if row is not None:
             return row
-        full = self._combinations[metric, group] >= COMBINATION_FACTOR * self.cardinality
+        # one less than the budget counts with: what does not fit has a row too
+        full = self._combinations[metric, group] >= COMBINATION_FACTOR * self.cardinality - 1
         if len(dimensions) > 1 and full:
             folded = format_segment([OTHER] * len(dimensions))
             row = self._rows.get((metric, group, folded))

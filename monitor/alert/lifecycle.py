@@ -13,6 +13,7 @@ from monitor.alert import measured, silence, text
 from monitor.alert.figures import figures
 from monitor.alert.measured import data_quality
 from monitor.alert.silence import NOTHING_KNOWN, Others, Part
+from monitor.alert.where import where_sentence
 from monitor.definitions.plan import MetricPlan
 from monitor.model.incident import (
     Incident,
@@ -71,6 +72,7 @@ class Context:
         going_on: of a silent series, what else arrives.
         expected: of a silent series, how many units were expected since it fell silent.
         part: of a whole that is not silent, the segment whose silence makes most of the shift.
+        mix: of a rate, what its rates did and what its mix did.
     """
 
     segments: Sequence[dict[str, Any]] = ()
@@ -81,6 +83,7 @@ class Context:
     going_on: Others = NOTHING_KNOWN
     expected: float = math.nan
     part: Part | None = None
+    mix: dict[str, Any] | None = None
 
 
 _NO_CONTEXT = Context()
@@ -269,6 +272,7 @@ def _describe(
         severity=severity,
         owner=plan.owner,
         segments=list(context.segments),
+        mix=context.mix,
         data_quality=data_quality(context.seen, context.silent),
         release=nearest_before(judged.releases, plan.name, started_us, slack_us=judged.width_us),
         summary="",
@@ -291,6 +295,7 @@ def _describe(
             incident,
             headline=_headline(plan, held, context),
             detected_us=detected_us,
+            where=where_sentence(plan, incident),
             account=account,
         ),
     )

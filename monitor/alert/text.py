@@ -16,7 +16,6 @@ _NAMED = ((1e12, "trillion"), (1e9, "billion"), (1e6, "million"), (1e3, "thousan
 _LARGEST_NAMED = 15
 _HIGH_CONFIDENCE = 2.0
 """Evidence of a hundred times the threshold (log10) is called high confidence, less medium."""
-_LISTED_SEGMENTS = 3
 
 
 def number(value: float | None) -> str:
@@ -101,13 +100,14 @@ def summary(
     *,
     headline: str,
     detected_us: int,
+    where: str | None,
     account: Account | None = None,
 ) -> str:
     """The whole alert: what moved; the evidence; where; owner and runbook."""
     sentences = [
         headline,
         evidence_sentence(incident, detected_us, account),
-        where_sentence(plan, incident),
+        where,
         release_sentence(incident),
         contact_sentence(plan),
     ]
@@ -158,20 +158,6 @@ def evidence_sentence(incident: Incident, detected_us: int, account: Account | N
         f"Evidence: {odds(evidence)} against noise, {confidence} confidence "
         f"({needs}); found at {moment(detected_us)}."
     )
-
-
-def where_sentence(plan: MetricPlan, incident: Incident) -> str | None:
-    """Which segments stand out, if the metric has any."""
-    if incident.dimension != "all" or len(plan.groupings) == 1:
-        return None
-    if not incident.segments:
-        return "Where: no single segment is certain so far."
-    parts = [
-        f"{s['dimension']}={s['segment']} {percent(s['relative_shift'])} (n = {number(s['n'])})"
-        for s in incident.segments[:_LISTED_SEGMENTS]
-    ]
-    more = len(incident.segments) - len(parts)
-    return f"Where: {'; '.join(parts)}{f'; and {more} more' if more else ''}."
 
 
 def release_sentence(incident: Incident) -> str | None:

@@ -140,6 +140,15 @@ class Baseline:
                 self._forecasts[slot] = self._make_forecast(slot, traits)
         return self._forecasts[slot]
 
+    @property
+    def learnt_until_us(self) -> int | None:
+        """End of the newest bucket that was learnt; None before the first."""
+        return self._next_us or None
+
+    def memory_us(self) -> Floats:
+        """By row, in what time its level forgets the past, and learns a shift that nobody suspects."""
+        return self._level.memory() * self._slots.width_us
+
     def learn(
         self,
         observation: Observation,

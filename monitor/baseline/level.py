@@ -51,7 +51,7 @@ class Level:
 
     def __init__(self, slot_hours: float) -> None:
         pairs = zip(MEMORIES_HOURS, LEAST_MEMORIES, strict=True)
-        self.memory = np.array([max(hours / slot_hours, least) for hours, least in pairs])
+        self.memories = np.array([max(hours / slot_hours, least) for hours, least in pairs])
         sums = {name: Column(dtype="f8", shape=(_K,)) for name in ("s0", "s1", "s2", "t0", "t1")}
         self.table = Table(
             {
@@ -93,6 +93,12 @@ class Level:
         result: Floats = 0.5 * np.where(choice >= _K, _TREND_COST, 1.0) / weight
         return result
 
+    def memory(self) -> Floats:
+        """In how many slots the forecast in use forgets; a trend follows what is new the faster."""
+        choice = self.table["choice"].astype(np.int64)
+        result: Floats = self.memories[choice % _K] / np.where(choice >= _K, _TREND_COST, 1.0)
+        return result
+
     def commit(self, slot: int, y: Floats, noise: Floats, error: Floats, held: Bools) -> None:
         """Take in a finished slot; what it says enters the forecasts one slot later.
 
@@ -130,7 +136,7 @@ class Level:
     def _push(self, rows: Bools, slot: Ints, y: Floats, weight: Floats) -> None:
         t = self.table
         gap = np.where(rows, slot - t["last"], 0).astype(np.float64)[:, None]
-        fade = np.exp(-gap / self.memory)
+        fade = np.exp(-gap / self.memories)
         w = np.where(rows, weight, 0.0)[:, None]
         wy = w * np.where(rows, y, 0.0)[:, None]
         s0, s1, s2, t0, t1 = (t[name] for name in ("s0", "s1", "s2", "t0", "t1"))
@@ -175,7 +181,7 @@ class Level:
         newest = int(slots.max())
         age = (slots - newest).astype(np.float64)
         t = self.table
-        for k, memory in enumerate(self.memory):
+        for k, memory in enumerate(self.memories):
             v = w * np.exp(age / memory)
             t["s0"][rows, k] = v.sum(axis=1)
             t["s1"][rows, k] = (v * age).sum(axis=1)

@@ -10,15 +10,23 @@ import click
 from rich.table import Table
 
 from monitor.aggregate.cohort_memory import cohort_memory
+from monitor.alert.text import number
 from monitor.cli.options import config_option, console, json_option, print_json
+from monitor.cli.progress import Watch
+from monitor.clock import wall_clock
 from monitor.definitions.budget import groupings_of, log_thresholds, series_bounds
 from monitor.definitions.compile import compile_plan
 from monitor.definitions.load import Configuration, load
 from monitor.definitions.mistake import Mistake, MistakesError
 from monitor.definitions.plan import Plan
 from monitor.definitions.schema import Metric
+from monitor.embedded.detectable import Detectable
+from monitor.embedded.learnt import seen_by_history, seen_by_state
+from monitor.errors import StateError
+from monitor.ingest.files import open_files
 from monitor.model.quantity import format_duration
 from monitor.model.time import DAY, HOUR, SECOND
+from monitor.report.detected import shift_found
 from monitor.settings import environment
 
 _YEAR = 365 * DAY
@@ -27,13 +35,26 @@ _THOUSAND = 1000
 
 
 @click.command(name="check")
+@click.argument("more", nargs=-1, metavar="")
 @config_option
+@click.option(
+    "--history",
+    multiple=True,
+    metavar="FILE...",
+    help="Events as `replay` reads them: also tell what every metric would see. Without it, the "
+    "state of a service is asked, where journal.sqlite has one.",
+)
 @json_option
-def command(config: Path, *, as_json: bool) -> None:
+def command(
+    more: tuple[str, ...], config: Path, history: tuple[str, ...], *, as_json: bool
+) -> None:
     """Validate the configuration.
 
     Every mistake at once, each as FILE:LINE: MESSAGE on standard error; then the exit code is 2.
     """
+    if more and not history:
+        message = f"Got unexpected argument '{more[0]}'; files of events come after --history."
+        raise click.UsageError(message)
     try:
         configuration = load(config, environment=environment())
     except MistakesError as error:
@@ -43,6 +64,7 @@ def command(config: Path, *, as_json: bool) -> None:
     for warning in configuration.warnings:
         click.echo(f"warning: {warning}", err=True)
     result = summary(configuration)
+    _add_sight(result, _seen(configuration, (*history, *more)))
     if as_json:
         print_json(result)
     else:
@@ -65,6 +87,58 @@ def summary(configuration: Configuration) -> dict[str, Any]:
         "not_served": list(unserved),
         "series_at_most": sum(row["series_at_most"] for row in rows if row["served"]),
         "metrics": rows,
+    }
+
+
+def _seen(configuration: Configuration, history: tuple[str, ...]) -> dict[str, Detectable] | None:
+    """What each metric can see, where volumes are known: from these files, or from a service's state."""
+    plan = compile_plan(configuration, shards=1)
+    if not history:
+        path = Path(configuration.settings.sqlite_path)
+        try:
+            kafka = configuration.settings.source.kafka
+            return None if kafka is not None else seen_by_state(path, plan)
+        except StateError as error:
+            click.echo(f"warning: what metrics see is not known: {error}", err=True)
+            return None
+    files = open_files(history)
+    try:
+        with Watch("history", files) as watch:
+            seen = seen_by_history(
+                files,
+                plan=plan,
+                fields=configuration.fields or None,
+                clock=wall_clock,
+                progress=watch.advance,
+            )
+    finally:
+        for file in files:
+            file.close()
+    for file in files:
+        for warning in file.warnings:
+            click.echo(f"warning: {warning}", err=True)
+    return seen
+
+
+def _add_sight(result: dict[str, Any], seen: dict[str, Detectable] | None) -> None:
+    """Add to each metric what it sees, and warn of what is blind."""
+    if seen is None:
+        return
+    for row in result["metrics"]:
+        row["sees"] = _sees(seen.get(row["name"]))
+    for name, one in seen.items():
+        if one.problem is not None:
+            click.echo(f"warning: metric '{name}' {one.problem}", err=True)
+
+
+def _sees(one: Detectable | None) -> dict[str, Any] | None:
+    if one is None:
+        return None
+    return {
+        "units_per_bucket": one.units,
+        "minimum_detectable_shift": dict(one.falls),
+        "minimum_detectable_rise": dict(one.rises),
+        "problem": one.problem,
     }
 
 
@@ -118,6 +192,9 @@ def _print(result: dict[str, Any]) -> None:
         f"at most {result['series_at_most']:,} series"
     )
     out.print(_table(result["metrics"]))
+    if any(row.get("sees") for row in result["metrics"]):
+        out.print()
+        out.print(_sight_table(result["metrics"]))
     for row in result["metrics"]:
         if row["cohorts"] is not None:
             out.print(_memory(row))
@@ -158,6 +235,26 @@ def _table(rows: list[dict[str, Any]]) -> Table:
     table.add_column("segment", justify="right", no_wrap=True)
     for row in rows:
         table.add_row(*_cells(row))
+    return table
+
+
+def _sight_table(rows: list[dict[str, Any]]) -> Table:
+    table = Table(
+        box=None,
+        pad_edge=False,
+        header_style="bold",
+        caption="finds: a fall or a rise of this size in the whole metric, about half of the time",
+        caption_justify="right",
+    )
+    table.add_column("metric", no_wrap=True)
+    for heading in ("n a bucket", "finds in 1 h", "finds in 1 d"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in rows:
+        sees = row["sees"] or {}
+        units = sees.get("units_per_bucket")
+        learnt = {**sees, "learning": units is None}
+        found = [shift_found(learnt, name) if sees else "-" for name in ("1h", "1d")]
+        table.add_row(row["name"], "-" if units is None else number(units), *found)
     return table
 
 

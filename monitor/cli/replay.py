@@ -14,16 +14,17 @@ from monitor.clock import wall_clock
 from monitor.definitions import compile_plan, load
 from monitor.definitions.budget import TICKET_FACTOR
 from monitor.definitions.plan import Plan
-from monitor.embedded.inject import parse_injection
+from monitor.embedded.inject import Injection, TimelessInjection, parse_injection
 from monitor.embedded.outputs import Buckets, FileOutputs
 from monitor.embedded.record import Recorder
 from monitor.embedded.releases_file import read_releases
 from monitor.embedded.replay import Replay, reasons_in_words
+from monitor.embedded.survey import Survey
 from monitor.embedded.trial import Trial
 from monitor.embedded.whole_file import WholeFile
 from monitor.ingest.files import LineFile, open_files
 from monitor.report.page import Budget, Report, render
-from monitor.report.summary import injections_table, metrics_table, totals_table
+from monitor.report.summary import injections_table, metrics_table, surveys_table, totals_table
 from monitor.settings import AlertBudget, environment
 
 
@@ -48,8 +49,9 @@ from monitor.settings import AlertBudget, environment
     "--inject",
     "injections",
     multiple=True,
-    metavar="METRIC[,dim=value]:SHIFT@TIME",
-    help="Also tell whether and when such a shift would be paged: orders,country=DE:-20%@TIME.",
+    metavar="METRIC[,dim=value]:SHIFT[@TIME]",
+    help="Also tell whether and when such a shift would be paged: orders,country=DE:-20%@TIME; "
+    "without a time, how often and how fast, from up to 40 times of the history.",
 )
 @click.option(
     "--report",
@@ -84,7 +86,7 @@ def command(
     configuration = load(config, environment=environment())
     plan = compile_plan(configuration, shards=1)
     _tell_unserved(plan)
-    trials = [Trial(plan, parse_injection(text, plan)) for text in injections]
+    trials = [_trial(plan, parse_injection(text, plan)) for text in injections]
     recorder = None if report is None else Recorder(plan)
     releases = [] if releases_file is None else read_releases(releases_file)
     inputs = open_files(files)
@@ -125,6 +127,10 @@ def command(
         _print(run, summary, out, report)
         for verdict in verdicts:
             console().print(f"\n{verdict.summary}", markup=False)
+
+
+def _trial(plan: Plan, injection: Injection | TimelessInjection) -> Trial | Survey:
+    return Trial(plan, injection) if isinstance(injection, Injection) else Survey(plan, injection)
 
 
 @contextmanager
@@ -177,6 +183,9 @@ def _print(run: Replay, summary: dict[str, Any], out: Path, report: Path | None)
     if summary["injections"]:
         screen.print()
         screen.print(injections_table(summary))
+    if summary["surveys"]:
+        screen.print()
+        screen.print(surveys_table(summary))
     for alert in run.totals.fired:
         screen.print(f"\n{alert}", markup=False)
     if summary["alerts"]["fired"] > len(run.totals.fired):

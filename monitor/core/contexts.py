@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Set
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from monitor.core.measurement import Measurement
 from monitor.definitions.needs import line_fields
 from monitor.definitions.plan import MetricPlan
 from monitor.definitions.quality import APP_VERSION, EVENT, is_quality
-from monitor.diagnose import account, blamed_segments, is_moved
+from monitor.diagnose import Diagnosis, account, diagnose, is_moved, scope_of
 from monitor.model.quality import Account
 from monitor.model.segment import format_segment, parse_segment
 from monitor.model.tick import Bools, Ints, Reason, State
@@ -68,8 +68,8 @@ class Contexts:
         since_us = int(decision.start_us[row])
         family = np.flatnonzero((parent == row) | (np.arange(len(parent)) == row))
         quiet = family[(_is_silent(judged) | self._is_silent_elsewhere(row))[family]]
-        blamed = blamed_segments(row, decision, judged.expectation, judged.traits)
         metric = self.identity(row).plan
+        where = self._diagnosis(row, metric, judged)
         found = self.account(row, judged, _shift(row, judged), since_us)
         seen = (
             {}
@@ -77,7 +77,8 @@ class Contexts:
             else self._measurement.seen(metric, since_us, judged.known_us)
         )
         return Context(
-            segments=[{**self._place(r), **_rounded(figures)} for r, figures in blamed],
+            segments=[{**self._place(r), **_rounded(figures)} for r, figures in where.segments],
+            mix=self._mix(metric, where),
             silent=[*map(self._place, quiet.tolist()), *self._silent_elsewhere(metric)],
             seen=seen,
             account=found,
@@ -86,6 +87,35 @@ class Contexts:
             expected=self._expected(row, judged, since_us),
             part=self._silent_part(row, quiet, judged),
         )
+
+    def _diagnosis(self, row: int, metric: MetricPlan, judged: Judged) -> Diagnosis:
+        return diagnose(
+            scope_of(
+                row,
+                plan=metric,
+                group=self._panel.series.table["group"],
+                decision=judged.decision,
+                expectation=judged.expectation,
+                traits=judged.traits,
+                bucket=(judged.end_us, judged.width_us),
+            )
+        )
+
+    def _mix(self, metric: MetricPlan, found: Diagnosis) -> dict[str, Any] | None:
+        mix = found.mix
+        if mix is None:
+            return None
+        moved = None if found.mix_row is None else self._panel.series.segments[found.mix_row]
+        return {
+            "dimension": format_segment(metric.groupings[mix.group]),
+            "rate_effect": round_one(mix.rate_effect),
+            "mix_effect": round_one(mix.mix_effect),
+            "simpson": mix.simpson,
+            "rate_effect_sd": round_one(mix.rate_sd),
+            "segment": moved,
+            "share": None if mix.share is None else round_one(mix.share),
+            "expected_share": None if mix.expected_share is None else round_one(mix.expected_share),
+        }
 
     def seen(self, row: int, judged: Judged) -> Context:
         """Of a row whose incident is no more than pending."""
@@ -200,5 +230,5 @@ def _shift(row: int, judged: Judged) -> float:
     return float(judged.decision.sum_x[row]) / expected - 1.0 if known else math.nan
 
 
-def _rounded(figures: dict[str, float | None]) -> dict[str, float | None]:
-    return {name: None if v is None else round_one(v) for name, v in figures.items()}
+def _rounded(figures: dict[str, Any]) -> dict[str, Any]:
+    return {n: round_one(v) if isinstance(v, float) else v for n, v in figures.items()}

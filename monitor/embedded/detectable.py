@@ -1,80 +1,147 @@
-"""The minimum detectable shift of every metric, from what a machine has learnt.
-
-Quantiles are judged by the share of events beyond their level, for which it is not worked out. The level goes on learning while there is no suspicion: a shift that takes most of a day to be found is
-found less often than this says.
-"""
+"""The minimum detectable shift of every metric, from what a machine has learnt."""
 
 import math
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 
 from monitor.core.lane import Lane
 from monitor.core.machine import Machine
 from monitor.definitions.calendar import bucket_start
-from monitor.definitions.plan import Law
+from monitor.embedded.inject import TimelessInjection
 from monitor.guard.bets import SIZES, scale
-from monitor.guard.detectable import minimum_detectable_shift
-from monitor.model.tick import Bools, Floats, Observation
+from monitor.guard.detectable import volume_factor
+from monitor.guard.smallest_shift import Typical, remaining, smallest_shift
+from monitor.model.tick import Floats, Observation, Traits
 from monitor.model.time import DAY, HOUR
+from monitor.stats import laws
 
 HORIZONS: Final = {"1h": HOUR, "1d": DAY}
-"""How long a fall may last until it is found, by its name in `summary.json`."""
+"""How long a shift may last until it is found, by its name in `summary.json`."""
 
 
-def detectable_by_metric(
-    machine: Machine, from_us: int | None
-) -> dict[str, dict[str, float | None]]:
-    """By metric and horizon, the smallest shift of its whole that is likely to be found.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detectable:
+    """What a metric's whole can see.
 
-    None where no shift is; a quantile has no horizon: it is not worked out.
+    Attributes:
+        falls, rises: by horizon, the smallest that is likely to be found; None where none is, and of what
+            is not judged.
+        units: expected n of a bucket; None where nothing is known.
+        problem: why it sees nothing, in words; None where it sees.
+    """
+
+    falls: dict[str, float | None]
+    rises: dict[str, float | None]
+    units: float | None = None
+    problem: str | None = None
+
+
+_NONE: Final[dict[str, float | None]] = dict.fromkeys(HORIZONS)
+
+
+def detectable_by_metric(machine: Machine, from_us: int | None) -> dict[str, Detectable]:
+    """By metric, the smallest shifts of its whole that are likely to be found.
 
     Args:
         machine: what has been learnt.
-        from_us: variance and band are the median over the day from here on; None where there were no
-            events.
+        from_us: what is usual is the median over the day from here on; None where there were no events.
     """
-    found: dict[str, dict[str, float | None]] = {}
+    found: dict[str, Detectable] = {}
     for lane in machine.lanes:
         if not lane.key.quality:
             found.update(_of_lane(lane, from_us))
     return {name: found[name] for name in sorted(found)}
 
 
-def _of_lane(lane: Lane, from_us: int | None) -> dict[str, dict[str, float | None]]:
-    panel, width = lane.panel, lane.panel.calendar.width_us
-    rows = {metric.name: panel.series.whole(i) for i, metric in enumerate(panel.metrics)}
-    empty: dict[str, dict[str, float | None]] = {name: dict.fromkeys(HORIZONS) for name in rows}
+def _of_lane(lane: Lane, from_us: int | None) -> dict[str, Detectable]:
+    panel = lane.panel
     if from_us is None or lane.guard.size < panel.series.size:
-        return empty
-    variance, eps, few = _typical(lane, bucket_start(panel.calendar, from_us))
-    traits = panel.series.traits()
-    for metric in panel.metrics:
-        row = rows[metric.name]
-        bets = SIZES.size * (int(traits.up[row]) + int(traits.down[row]))
-        for name, horizon in HORIZONS.items():
-            if metric.law is Law.QUANTILE:
-                empty[metric.name] = {}
-                continue
-            if few[row]:
-                continue
-            shift = minimum_detectable_shift(
-                relative_variance=float(variance[row]),
-                eps=float(eps[row]),
-                log_threshold=metric.log_threshold[0],
-                buckets=horizon // width,
-                bets=max(bets + int(traits.page_no_data[row]), 1),
+        return {m.name: Detectable(falls=_NONE, rises=_NONE) for m in panel.metrics}
+    usual = _usual(lane, from_us)
+    return {
+        metric.name: _of_row(usual, panel.series.whole(i), panel.calendar.width_us)
+        for i, metric in enumerate(panel.metrics)
+    }
+
+
+def _of_row(usual: "_Usual", row: int, width_us: int) -> Detectable:
+    one, traits = usual.typical(row), usual.traits
+    if not usual.ready[row] > _HALF:
+        return Detectable(falls=_NONE, rises=_NONE)
+    units = one.units if math.isfinite(one.units) else None
+    if usual.few[row] > _HALF:
+        problem = (
+            f"is not judged: about {one.units:.3g} units a bucket come, min_units asks for "
+            f"{traits.min_units[row]:g}; lower it or take a longer bucket"
+        )
+        return Detectable(falls=_NONE, rises=_NONE, units=units, problem=problem)
+    ways: list[dict[str, float | None]] = []
+    for up, judged in ((False, bool(traits.down[row])), (True, bool(traits.up[row]))):
+        found = dict(_NONE)
+        for name, horizon in HORIZONS.items() if judged else ():
+            shift = smallest_shift(
+                one,
+                buckets=horizon // width_us,
+                up=up,
+                remains=remaining(horizon, float(usual.memory_us[row])),
             )
-            empty[metric.name][name] = None if math.isnan(shift) else round(shift, 4)
-    return empty
+            found[name] = None if math.isnan(shift) else round(shift, 4)
+        ways.append(found)
+    blind: str | None = None
+    if all(share is None for way in ways for share in way.values()) and 3 * width_us <= DAY:
+        blind = "sees no shift within a day: too little comes in a bucket; take a longer bucket"
+    return Detectable(falls=ways[0], rises=ways[1], units=units, problem=blind)
 
 
-def _typical(lane: Lane, start_us: int) -> tuple[Floats, Floats, Bools]:
-    """By row: relative variance of a bucket, half-width of the null band, whether it is not judged."""
+_HALF = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Usual:
+    """What is expected of a usual bucket of a lane, by row: medians over a day."""
+
+    traits: Traits
+    level: Floats
+    units: Floats
+    phi: Floats
+    eps: Floats
+    variance: Floats
+    tail: Floats
+    ready: Floats
+    few: Floats
+    memory_us: Floats
+
+    def typical(self, row: int) -> Typical:
+        """The bucket of one row."""
+        traits = self.traits
+        sides = int(traits.up[row]) + int(traits.down[row])
+        quantile = int(traits.law[row]) == laws.QUANTILE
+        total = bool(traits.total[row])
+        return Typical(
+            law=int(traits.law[row]),
+            level=float(self.level[row]),
+            units=float(self.level[row] if total else self.units[row]),
+            phi=float(self.phi[row]),
+            eps=float(self.eps[row]),
+            log_threshold=float(traits.log_threshold[row]),
+            bets=max(SIZES.size * sides + int(traits.page_no_data[row]), 1),
+            tail=_tail(float(traits.tail[row]), self.tail[row]) if quantile else None,
+        )
+
+
+def _tail(tail: float, column: Floats) -> tuple[float, float, float, float]:
+    shift, deviation, phi = (float(value) for value in column)
+    return tail, shift, deviation, phi
+
+
+def _usual(lane: Lane, from_us: int) -> _Usual:
     width, traits = lane.panel.calendar.width_us, lane.panel.series.traits()
+    start_us = bucket_start(lane.panel.calendar, from_us)
     step = max(width, HOUR // width * width)
     nothing = np.zeros(lane.panel.series.size)
-    variances, bands, unjudged = [], [], []
+    columns: list[Floats] = []
     for start in range(start_us, start_us + max(DAY, width), step):
         expected = lane.baseline.expect(start, start + width, traits)
         seen = Observation(
@@ -84,10 +151,64 @@ def _typical(lane: Lane, start_us: int) -> tuple[Floats, Floats, Bools]:
             n=nothing,
             observed=np.zeros(nothing.size, dtype=bool),
         )
+        tail = expected.tail
+        of_tail = (tail.shift, tail.deviation, tail.phi) if tail else (nothing,) * 3
         with np.errstate(all="ignore"):
             scaled = scale(seen, expected, traits)
-            variances.append(scaled.variance / scaled.mean**2)
-        bands.append(scaled.eps)
-        unjudged.append(~expected.ready | ~(expected.units >= traits.min_units))
-    few = np.mean(unjudged, axis=0) > 0.5  # noqa: PLR2004 - of most buckets
-    return np.median(variances, axis=0), np.median(bands, axis=0), few
+            variance = scaled.variance / scaled.mean**2
+        few = ~(expected.units >= traits.min_units)
+        row = (expected.level, expected.units, expected.phi, scaled.eps, variance, *of_tail)
+        columns.append(np.stack([*row, expected.ready, few]))
+    middle = np.median(columns, axis=0)
+    return _Usual(
+        traits=traits,
+        level=middle[0],
+        units=middle[1],
+        phi=middle[2],
+        eps=middle[3],
+        variance=middle[4],
+        tail=middle[5:8].T,
+        ready=np.mean([c[8] for c in columns], axis=0),
+        few=np.mean([c[9] for c in columns], axis=0),
+        memory_us=lane.baseline.memory_us(),
+    )
+
+
+def needed_volume(
+    machine: Machine, injection: TimelessInjection, from_us: int
+) -> dict[str, Any] | None:
+    """What comes in a bucket of the shifted series, and what would have to for it to be found in time.
+
+    The dispersion and the band are taken to stay what they are.
+
+    Returns:
+        `{"per_bucket", "needed": {"1h", "1d"}}`, needed being None where no volume is enough; None where
+        the series is not known or still learns.
+    """
+    name, place = injection.metric.name, (injection.dimension or "all", injection.value or "all")
+    lane = next(lane for lane in machine.lanes if injection.metric in lane.panel.metrics)
+    series = lane.panel.series
+    groups = ["all" if not g else ",".join(g) for g in injection.metric.groupings]
+    rows = [
+        row
+        for (m, g, segment), row in series.items()
+        if lane.panel.metrics[m].name == name and (groups[g], segment) == place
+    ]
+    if not rows or lane.guard.size < series.size:
+        return None
+    usual, row = _usual(lane, from_us), rows[0]
+    one = usual.typical(row)
+    if not usual.ready[row] > _HALF or not one.units > 0:
+        return None
+    needed: dict[str, float | None] = {}
+    for label, horizon in HORIZONS.items():
+        factor = volume_factor(
+            shift=abs(injection.shift) * remaining(horizon, float(usual.memory_us[row])),
+            relative_variance=float(usual.variance[row]),
+            eps=one.eps,
+            log_threshold=one.log_threshold,
+            buckets=horizon // lane.panel.calendar.width_us,
+            bets=one.bets,
+        )
+        needed[label] = None if math.isnan(factor) else float(f"{factor * one.units:.3g}")
+    return {"per_bucket": float(f"{one.units:.3g}"), "needed": needed}

@@ -1,4 +1,4 @@
-"""`--inject METRIC[,dim=value]:SHIFT@TIME`: what is asked for, checked against the definitions."""
+"""`--inject METRIC[,dim=value]:SHIFT[@TIME]`: what is asked for, checked against the definitions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from monitor.definitions.mistake import did_you_mean
 from monitor.definitions.plan import MetricPlan, Plan
 from monitor.errors import ConfigError
 from monitor.model.quantity import parse_share
-from monitor.model.time import from_datetime
+from monitor.model.time import from_datetime, to_rfc3339
 
 LARGEST = 100.0
 """A rise by more than this many times is taken for a slip of the pen."""
-_SHAPE = "METRIC[,dim=value]:SHIFT@TIME, such as orders,country=DE:-20%@2026-10-24T14:05:00Z"
+_SHAPE = "METRIC[,dim=value]:SHIFT[@TIME], such as orders,country=DE:-20%@2026-10-24T14:05:00Z"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,33 +44,60 @@ class Injection:
         return "up" if self.shift > 0 else "down"
 
 
-def parse_injection(text: str, plan: Plan) -> Injection:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimelessInjection:
+    """A shift to put into a history at many times.
+
+    Attributes:
+        text, metric, dimension, value, shift: as in `Injection`.
+    """
+
+    text: str
+    metric: MetricPlan
+    dimension: str | None
+    value: str | None
+    shift: float
+
+    def at(self, at_us: int, text: str | None = None) -> Injection:
+        """The injection at one time."""
+        return Injection(
+            text=text or f"{self.text}@{to_rfc3339(at_us)}",
+            metric=self.metric,
+            dimension=self.dimension,
+            value=self.value,
+            shift=self.shift,
+            at_us=at_us,
+            start_us=bucket_start(self.metric.calendar, at_us),
+        )
+
+
+def parse_injection(text: str, plan: Plan) -> Injection | TimelessInjection:
     """The injection that a text asks for.
 
     Raises:
         ConfigError: it has another shape, or names a metric, dimension, shift or time that is none.
     """
     before, at, time = text.rpartition("@")
+    if not _is_time(time) and "@" not in text.rpartition(":")[2]:
+        before, at, time = text, "", ""
     target, colon, size = before.rpartition(":")
     name, comma, pair = target.partition(",")
     dimension, equals, value = pair.partition("=")
-    if not (at and colon and name) or (comma and not (dimension and equals and value)):
+    if not (colon and name) or (comma and not (dimension and equals and value)):
         raise _error(text, f"is not {_SHAPE}")
     if "=" in value and "," in value and not value.startswith('"'):
         raise _error(text, "names more than one dimension; write one, its combinations follow")
     metric = _metric(text, name.strip(), plan)
     if comma:
         _check_dimension(text, metric, dimension.strip())
-    at_us = _time(text, time.strip())
-    return Injection(
+    timeless = TimelessInjection(
         text=text,
         metric=metric,
         dimension=dimension.strip() if comma else None,
         value=value if comma else None,
         shift=_shift(text, size.strip()),
-        at_us=at_us,
-        start_us=bucket_start(metric.calendar, at_us),
     )
+    return timeless.at(_time(text, time.strip()), text) if at else timeless
 
 
 def _metric(text: str, name: str, plan: Plan) -> MetricPlan:
@@ -112,6 +139,14 @@ def _shift(text: str, size: str) -> float:
         bounds = f"-100% to +{100 * LARGEST:,.0f}%"
         raise _error(text, f"shift {size!r} is out of {bounds}; write one such as -20% or +30%")
     return shift
+
+
+def _is_time(time: str) -> bool:
+    try:
+        datetime.fromisoformat(time.strip())
+    except ValueError:
+        return False
+    return True
 
 
 def _time(text: str, time: str) -> int:

@@ -9,6 +9,7 @@ from monitor.core.machine import Machine
 from monitor.definitions.plan import Plan
 from monitor.embedded.detectable import detectable_by_metric
 from monitor.embedded.record import Recorder
+from monitor.embedded.survey import BLOCK_LINES, FRAME_US, Survey
 from monitor.embedded.totals import Totals
 from monitor.embedded.trial import Trial
 from monitor.embedded.verdicts import Verdicts
@@ -18,6 +19,7 @@ from monitor.ingest.source import Ingest
 from monitor.model.event import DeadLetter
 from monitor.model.frame import release_frame
 from monitor.model.release import Release
+from monitor.model.time import FOREVER
 
 CHUNK_LINES = 20_000
 CHUNK_CELLS = 50_000
@@ -44,7 +46,7 @@ class Replay:
         clock: the wall clock, against which events of the future are judged.
         sink: where the findings go.
         progress: called with the bytes and the lines read since the last call.
-        trials: injections that are followed beside it.
+        trials: injections that are followed beside it, each at its time or at many times.
         recorder: keeps the buckets around alerts, where a report is asked for.
         releases: what was released in that time.
 
@@ -63,7 +65,7 @@ class Replay:
         clock: Clock,
         sink: Sink,
         progress: Callable[[int, int], None] = lambda _bytes, _lines: None,
-        trials: Sequence[Trial] = (),
+        trials: Sequence[Trial | Survey] = (),
         recorder: Recorder | None = None,
         releases: Sequence[Release] = (),
     ) -> None:
@@ -76,8 +78,10 @@ class Replay:
         self._sink = sink
         self._progress = progress
         self._files = list(files)
+        surveyed = any(isinstance(trial, Survey) for trial in trials)
+        self._frame_us = FRAME_US if surveyed else FOREVER
         self._readers: dict[int, Iterator[list[bytes]]] = {
-            i: file.blocks() for i, file in enumerate(self._files)
+            i: _blocks(file, surveyed=surveyed) for i, file in enumerate(self._files)
         }
         self._ingests = [
             Ingest(plan, fields, source=i, sources=len(self._files), name=file.name, clock=clock)
@@ -93,12 +97,13 @@ class Replay:
 
     def _read_chunk(self, source: int) -> None:
         ingest, file = self._ingests[source], self._files[source]
-        before, taken = file.bytes_read, 0
+        before, taken, since_us = file.bytes_read, 0, ingest.watermark_us
         ended = True
         for lines in self._readers[source]:
             ingest.add_many(lines)
             taken += len(lines)
-            if taken >= CHUNK_LINES or ingest.cells >= CHUNK_CELLS:
+            is_long = ingest.watermark_us - since_us >= self._frame_us
+            if taken >= CHUNK_LINES or ingest.cells >= CHUNK_CELLS or is_long:
                 ended = False
                 break
         if ended:
@@ -134,8 +139,17 @@ class Replay:
             # of the metric and dimension where most were folded: an event counts in several
             max(self.machine.folded.values(), default=0),
             detectable=detectable_by_metric(self.machine, span[1] if span else None),
-            injections=[trial.result(span) for trial in self._trials],
+            injections=[t.result(span) for t in self._trials if isinstance(t, Trial)],
+            surveys=[t.result(span, self.machine) for t in self._trials if isinstance(t, Survey)],
         )
+
+
+def _blocks(file: LineFile, *, surveyed: bool) -> Iterator[list[bytes]]:
+    """The lines of a file; in small pieces where frames must not span much time."""
+    for lines in file.blocks():
+        size = BLOCK_LINES if surveyed else max(len(lines), 1)
+        for first in range(0, len(lines), size):
+            yield lines[first : first + size]
 
 
 def reasons_in_words(reasons: Mapping[str, int]) -> str:

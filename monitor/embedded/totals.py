@@ -9,6 +9,7 @@ from typing import Any
 from monitor.core.effects import ClosedBucket, Effect, Group, IncidentChanged
 from monitor.definitions.plan import Plan
 from monitor.definitions.quality import is_quality
+from monitor.embedded.detectable import Detectable
 from monitor.ingest.source import Flush
 from monitor.model.incident import Incident, IncidentState
 from monitor.model.tick import State
@@ -114,16 +115,18 @@ class Totals:
         seconds: float,
         folded: int,
         *,
-        detectable: Mapping[str, Mapping[str, float | None]],
+        detectable: Mapping[str, Detectable],
         injections: Sequence[Mapping[str, Any]],
+        surveys: Sequence[Mapping[str, Any]] = (),
     ) -> dict[str, Any]:
         """The body of `summary.json`.
 
         Args:
             seconds: that the replay took.
             folded: events that went to `other`.
-            detectable: by metric and horizon, the minimum detectable shift.
+            detectable: by metric, what it can see.
             injections: what became of each.
+            surveys: how often shifts were found that were tried at many times.
         """
         read = self.events["read"]
         first, last = map(to_rfc3339, self.span_us) if self.span_us else (None, None)
@@ -154,9 +157,12 @@ class Totals:
                     if one.learning_until_us is None
                     else to_rfc3339(one.learning_until_us),
                     "alerts": one.alerts,
-                    "minimum_detectable_shift": dict(detectable[name]),
+                    "minimum_detectable_shift": dict(detectable[name].falls),
+                    "minimum_detectable_rise": dict(detectable[name].rises),
+                    "problem": detectable[name].problem,
                 }
                 for name, one in self.metrics.items()
             ],
             "injections": [dict(one) for one in injections],
+            "surveys": [dict(one) for one in surveys],
         }

@@ -64,21 +64,34 @@ class Trial:
     Args:
         plan: of the replay.
         injection: what to shift.
+        until_us: when to stop following it; None follows to the end of the history.
+        control: the alerts of the replay by id, where several trials share them.
     """
 
-    def __init__(self, plan: Plan, injection: Injection) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        injection: Injection,
+        *,
+        until_us: int | None = None,
+        control: dict[str, Incident] | None = None,
+    ) -> None:
         self.injection = injection
+        self._until_us = until_us
+        self._is_over = False
         self._plan = replace(plan, metrics=(injection.metric,), quality=())
         seed = xxhash.xxh64_intdigest(injection.text.encode())
         self._shifter = Shifter(injection, np.random.default_rng(seed))
         self._machine: Machine | None = None
-        self._control: dict[str, Incident] = {}
+        self._control: dict[str, Incident] = {} if control is None else control
         self._found: list[Incident] = []
         self._seen = _Seen()
         self._is_first = True
 
     def take(self, frame: Frame, machine: Machine) -> None:
         """Take a frame, before the replay's machine applies it."""
+        if self._is_over:
+            return
         name = self.injection.metric.name
         mine = [d for d in frame.deltas if d.metric == name]
         if self._machine is None:
@@ -86,20 +99,26 @@ class Trial:
                 return
             self._machine, _ = Machine.restore(self._plan, 0, machine.snapshot())
         shifted = [self._shifter.apply(d) for d in mine]
-        self._look(self._machine.apply(msgspec.structs.replace(frame, deltas=shifted)))
+        watermark = frame.watermark_us
+        if self._until_us is not None:  # what comes later is not judged, and need not be
+            watermark = min(watermark, self._until_us)
+        changed = msgspec.structs.replace(frame, deltas=shifted, watermark_us=watermark)
+        self._look(self._machine.apply(changed))
+        if self._until_us is not None:
+            ended = self._machine.watermark_us >= self._until_us
+            if ended or self._first() is not None:
+                self._is_over, self._machine = True, None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it need not be followed any longer."""
+        return self._is_over
 
     def control(self, effects: Sequence[Effect]) -> None:
         """Take what the replay's machine decided."""
         for effect in effects:
-            if isinstance(effect, IncidentChanged) and effect.transition:
-                incident = effect.incident
-                mine = incident.metric == self.injection.metric.name
-                if mine and incident.state is not IncidentState.PENDING:
-                    first = self._control.get(incident.alert_id, incident)
-                    ended = incident.resolved_at
-                    self._control[incident.alert_id] = msgspec.structs.replace(
-                        first, resolved_at=ended
-                    )
+            if isinstance(effect, IncidentChanged):
+                note_control(self._control, effect, self.injection.metric.name)
 
     def _look(self, effects: Sequence[Effect]) -> None:
         for effect in effects:
@@ -217,7 +236,7 @@ class Trial:
             return Outcome.OUTSIDE_HISTORY
         if alert is not None:
             return Outcome.FOUND
-        if self._machine is None or not self._seen.buckets:
+        if not self._seen.buckets:
             return Outcome.NO_EVENTS
         if self._seen.learning:
             return Outcome.STILL_LEARNING
@@ -248,3 +267,12 @@ class Trial:
                 f"({self._shifter.crowded:,} times)"
             )
         return [note for note in notes if note]
+
+
+def note_control(known: dict[str, Incident], change: IncidentChanged, metric: str) -> None:
+    """Keep an alert of a metric as it fired first, with the time of its end."""
+    incident = change.incident
+    fired = change.transition and incident.state is not IncidentState.PENDING
+    if fired and incident.metric == metric:
+        first = known.get(incident.alert_id, incident)
+        known[incident.alert_id] = msgspec.structs.replace(first, resolved_at=incident.resolved_at)

@@ -58,6 +58,40 @@ def minimum_detectable_shift(
     return smallest if smallest <= 1.0 else _NOWHERE
 
 
+def volume_factor(
+    *,
+    shift: float,
+    relative_variance: float,
+    eps: float,
+    log_threshold: float,
+    buckets: float,
+    bets: float = BETS,
+) -> float:
+    """By what the volume of a bucket must be multiplied for a shift to be found in some buckets.
+
+    Args:
+        shift: its size, a share above 0.
+        relative_variance: of a bucket now; it falls as the volume rises.
+        eps: half-width of the null band.
+        log_threshold: natural log of A.
+        buckets: how many there are to find it in.
+        bets: among how many bets the mixture divides.
+
+    Returns:
+        Above 0, below 1 where less would do; NaN where no volume is enough: the shift lies within the
+        band, or there are too few buckets.
+    """
+    needed = log_threshold + math.log(bets)
+    known = relative_variance > 0 and eps >= 0 and math.isfinite(log_threshold)
+    if not known or buckets * CAP * log_threshold < needed:
+        return _NOWHERE
+    worth = [
+        (shift - (delta + eps) / 2.0) * (delta - eps) for delta in SIZES.tolist() if delta > eps
+    ]
+    most = max(worth, default=0.0)
+    return relative_variance * _growth(needed, buckets) / most if most > 0 else _NOWHERE
+
+
 def _growth(needed: float, buckets: float) -> float:
     """The g of a bucket such that `buckets g + log(1 + 1/g) = needed`, on the branch that rises with g."""
     low, high = 1.0 / buckets, needed / buckets

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from monitor.guard import tail_bets
 from monitor.guard.bets import SILENCE_WEIGHT, UP, Bets, scale
 from monitor.guard.evidence import Evidence
+from monitor.guard.families import Families
 from monitor.guard.incident import Bucket, Incidents
 from monitor.guard.label import bounds, label
 from monitor.guard.silence import Silence
@@ -48,6 +49,7 @@ class _Finding:
     direction: NDArray[np.int8]
     start_us: Ints
     sums: Floats
+    best: Ints
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +81,7 @@ class Guard:
         self._silence = Silence()
         self._volume = Volume(bucket_us)
         self._incidents = Incidents(bucket_us)
+        self._families = Families(bucket_us)
 
     @property
     def size(self) -> int:
@@ -130,6 +133,7 @@ class Guard:
             "silence": self._silence.table,
             "volume": self._volume.table,
             "incidents": self._incidents.table,
+            "families": self._families.table,
         }
 
     def _collect(self, bucket: Bucket) -> None:
@@ -137,6 +141,12 @@ class Guard:
         seen, expected, traits, scaled = bucket.seen, bucket.expected, bucket.traits, bucket.scale
         cap = 0.5 * traits.log_threshold
         active = self._bets.active(expected, scaled, traits) & bucket.judged[:, None]
+        self._families.update(
+            bucket,
+            active=active,
+            goes_on=self._evidence.table["cusum"] > 0,
+            is_open=self._incidents.table["open"],
+        )
         self._evidence.update(
             payoffs=self._bets.pay(seen, expected, scaled, traits),
             active=active,
@@ -186,6 +196,7 @@ class Guard:
             direction=np.where(some, direction, 0).astype(np.int8),
             start_us=np.where(some, start, bucket.seen.start_us),
             sums=np.where(some[:, None], sums, bucket.sums),
+            best=best,
         )
 
     def _change(
@@ -235,6 +246,9 @@ class Guard:
             silent=finding.silent | silent,
             end_us=seen.end_us,
         )
+        if change.opened.any():
+            lost = finding.silent | silent
+            self._families.open(change.opened, finding.best, bucket.traits.parent, lost)
         inside = t["open"].copy()
         sums = np.where(inside[:, None], t["sums"], finding.sums)
         start_us = np.where(inside, t["start_us"], finding.start_us)
@@ -277,6 +291,7 @@ class Guard:
             pending=pending,
             open=is_open,
             silent=silent,
+            family=self._families.sums(),
         )
 
 

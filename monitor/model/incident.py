@@ -51,8 +51,10 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
         n: units or events in the incident so far.
         evidence, threshold: log10 of M, at its highest since it fired, and of A.
         reason: a `Reason` label.
-        segments: `{"dimension","segment","relative_shift","value","expected","n","evidence"}`, most
-            blamed first.
+        segments: `{"dimension","segment","relative_shift","value","expected","n","evidence","share",
+            "confidence"}`, most blamed first; `share` is its part of the change.
+        mix: of a rate, `{"dimension","rate_effect","mix_effect","simpson"}`, relative to expected, with the
+            chance error of `rate_effect` and the `segment` whose `share` moved most.
         summary: the whole alert in words, for whoever is woken by it.
         updated_at: end of the bucket that this state stands at.
         labels: the Alertmanager labels, which never change during an incident.

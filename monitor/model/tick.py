@@ -170,6 +170,9 @@ class Decision:
         pending: evidence is at or above the square root of the threshold, and no incident is open.
         open: an incident is open after this bucket.
         silent: totals whose last two buckets are 0 where they should not be; None where not told.
+        family: of each row over the open incident of its whole (of a whole, its own): x, expected x,
+            n, variance of x, expected n. Of silence nothing is summed. It means nothing where the whole
+            has no open incident. float64[rows, 5]
     """
 
     state: NDArray[np.int8]
@@ -188,6 +191,7 @@ class Decision:
     pending: Bools
     open: Bools
     silent: Bools | None = None
+    family: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from monitor.model.time import SECOND, from_rfc3339
 from monitor.report.chart import Chart, svg
 from monitor.report.detected import outcome_in_words, shift_found
 from monitor.report.style import REPORT_STYLE
+from monitor.report.survey import survey_card
 
 WHOLE = "all"
 _LISTED_SEGMENTS = 8
@@ -85,7 +86,7 @@ def render(report: Report) -> str:
         span=escape(when),
         facts="".join(_facts(report)),
         metrics="".join(_metric(one) for one in report.summary["metrics"]),
-        injections=_injections(report.summary["injections"]),
+        injections=_injections(report.summary["injections"]) + _surveys(report.summary["surveys"]),
         cards=_cards(report),
     )
 
@@ -151,6 +152,12 @@ def _injections(injections: Sequence[Mapping[str, Any]]) -> str:
     )
     head = "<thead><tr><th>injected shift</th><th>what became of it</th></tr></thead>"
     return f"<h2>Injected shifts</h2><table>{head}<tbody>{rows}</tbody></table>"
+
+
+def _surveys(surveys: Sequence[Mapping[str, Any]]) -> str:
+    if not surveys:
+        return ""
+    return f"<h2>Shifts tried at many times</h2>{''.join(map(survey_card, surveys))}"
 
 
 def _cards(report: Report) -> str:

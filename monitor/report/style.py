@@ -103,6 +103,8 @@ REPORT_STYLE = (
 .facts b{display:block;font-size:1.15rem}
 .over{color:var(--bad)}
 article.ticket{border-left-color:var(--warn)}
+.survey{padding:.75rem 1rem;margin:0 0 .75rem;border:1px solid var(--line);border-radius:.5rem}
+.survey p{margin:.25rem 0;overflow-wrap:anywhere}
 article table{margin:.5rem 0 0;font-size:.9rem}
 article th,article td{padding:.25rem .6rem}
 details{margin:.25rem 0}

@@ -6,7 +6,12 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from monitor.report.detected import outcome_in_words, shift_found
+from monitor.report.detected import (
+    outcome_in_words,
+    shift_found,
+    survey_in_words,
+    volume_in_words,
+)
 
 _WIDEST = 100
 
@@ -38,7 +43,9 @@ def totals_table(summary: Mapping[str, Any], out: str) -> Table:
 def metrics_table(summary: Mapping[str, Any]) -> Table:
     """Per metric: buckets, until when it learnt, alerts, what it can see."""
     table = Table(box=None, pad_edge=False, width=_WIDEST, header_style="dim")
-    table.caption = "finds: a fall of this size, about half of the time; --inject tries one"
+    table.caption = (
+        "finds: a fall or a rise of this size, about half of the time; --inject tries one"
+    )
     table.caption_justify = "right"
     table.add_column("metric", overflow="fold", ratio=1)
     for name in ("buckets", "learning until", "alerts", "finds in 1 h", "finds in 1 d"):
@@ -64,4 +71,16 @@ def injections_table(summary: Mapping[str, Any]) -> Table:
     for one in summary["injections"]:
         notes = "".join(f"\n[dim]{escape(note)}[/]" for note in one["notes"])
         table.add_row(escape(one["inject"]), escape(outcome_in_words(one)) + notes)
+    return table
+
+
+def surveys_table(summary: Mapping[str, Any]) -> Table:
+    """How often shifts were found that were tried at many times."""
+    table = Table(box=None, pad_edge=False, width=_WIDEST, header_style="dim")
+    table.add_column("injected at many times", overflow="fold", max_width=44)
+    table.add_column("what became of it", overflow="fold", ratio=1)
+    for one in summary["surveys"]:
+        more = [volume_in_words(one), *one["notes"]]
+        notes = "".join(f"\n[dim]{escape(note)}[/]" for note in more if note)
+        table.add_row(escape(one["inject"]), escape(survey_in_words(one)) + notes)
     return table

@@ -112,7 +112,16 @@ def test_the_direction_of_a_pending_incident_may_turn_and_is_then_another_one() 
 
 def test_the_summary_says_what_moved_then_evidence_where_and_owner() -> None:
     incidents = Incidents()
-    segments = [{"dimension": "country", "segment": "DE", "relative_shift": -0.8, "n": 9.0}]
+    segments = [
+        {
+            "dimension": "country",
+            "segment": "DE",
+            "relative_shift": -0.8,
+            "n": 9.0,
+            "share": 0.9,
+            "confidence": "medium",
+        },
+    ]
     changes = incidents.update(
         judged(2, open=True, reason=Reason.SHIFT, log_m=16.0),
         WHOLE,
@@ -122,7 +131,8 @@ def test_the_summary_says_what_moved_then_evidence_where_and_owner() -> None:
         "orders fell by 40 % since 00:00 UTC on 1970-01-01: 30 orders against 50 orders expected "
         "(95 % interval -60 % to -20 %, n = 60). "
         "Evidence: 8.9 million to 1 against noise, high confidence (a page needs 22 thousand to 1); "
-        "found at 00:02 UTC on 1970-01-01. Where: country=DE -80 % (n = 9). "
+        "found at 00:02 UTC on 1970-01-01. "
+        "Where: most of it in country=DE (-80 %, n = 9), medium confidence. "
         "Owner: shop@example.com. Runbook: https://runbooks.example.com/orders"
     )
 

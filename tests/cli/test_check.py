@@ -1,9 +1,14 @@
+import gzip
 import json
 from pathlib import Path
+from typing import Any
 
+import msgspec
+import numpy as np
 import pytest
 
 from monitor.cli import execute
+from monitor.model.time import DAY, HOUR, MINUTE, to_rfc3339
 
 NOT_SERVED = (
     "metric 'gain': formula: 'users' follows units, and is known only when they have had their time; "
@@ -189,3 +194,85 @@ def test_the_steps_of_a_funnel_are_series_with_a_threshold(
     assert [one["dimension"] for one in way["thresholds"]] == ["all", "country", "step"]
     seconds = [one["seconds_per_false_alarm"] for one in way["thresholds"]]
     assert seconds[1] == seconds[2] == pytest.approx(54 * seconds[0])
+
+
+SEEN = """
+metrics:
+  - {name: orders, kind: count, of: {event: order}, bucket: 1h}
+  - {name: picky, kind: count, of: {event: order}, bucket: 1h, detect: {min_units: 5000}}
+  - {name: rises, kind: count, of: {event: order}, bucket: 1h, detect: {direction: up}}
+"""
+
+
+@pytest.fixture(scope="module")
+def learnt(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with three metrics and 20 days of orders."""
+    folder = tmp_path_factory.mktemp("learnt")
+    (folder / "config" / "metrics").mkdir(parents=True)
+    (folder / "config" / "monitor.yaml").write_text(
+        f"source: {{files: [none]}}\njournal: {{sqlite: {folder / 'state.db'}}}\n"
+    )
+    (folder / "config" / "metrics" / "a.yaml").write_text(SEEN)
+    rng, lines = np.random.default_rng(2), []
+    for hour in range(20 * 24):
+        time = to_rfc3339(20_403 * DAY + hour * HOUR + MINUTE)
+        event = {"name": "order", "time": time, "count": int(rng.poisson(1000))}
+        lines.append(msgspec.json.encode(event))
+    (folder / "events.ndjson.gz").write_bytes(gzip.compress(b"\n".join(lines)))
+    return folder
+
+
+def seen(folder: Path, capfd: pytest.CaptureFixture[str], *more: str) -> tuple[dict[str, Any], str]:
+    assert execute(["check", "--json", "--config", str(folder / "config"), *more]) == 0
+    out, err = capfd.readouterr()
+    return {row["name"]: row.get("sees") for row in json.loads(out)["metrics"]}, err
+
+
+def test_a_history_tells_what_every_metric_sees(
+    learnt: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    sees, err = seen(learnt, capfd, "--history", str(learnt / "events.ndjson.gz"))
+    orders = sees["orders"]
+    assert 900 < orders["units_per_bucket"] < 1100
+    assert orders["minimum_detectable_shift"]["1h"] is None, "no single bucket pages"
+    assert 0.02 < orders["minimum_detectable_shift"]["1d"] < 0.15
+    assert 0.02 < orders["minimum_detectable_rise"]["1d"] < 0.15
+    assert sees["rises"]["minimum_detectable_shift"] == {"1h": None, "1d": None}
+    assert sees["rises"]["minimum_detectable_rise"]["1d"] is not None
+    assert sees["picky"]["minimum_detectable_shift"] == {"1h": None, "1d": None}
+    assert "min_units asks for 5000" in sees["picky"]["problem"]
+    assert err.count("warning: metric 'picky' is not judged") == 1
+    assert "warning: metric 'orders'" not in err
+
+
+def test_the_state_of_a_service_tells_as_much(
+    learnt: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert seen(learnt, capfd)[0]["orders"] is None, "no state yet"
+    events, config = str(learnt / "events.ndjson.gz"), str(learnt / "config")
+    read, _ = seen(learnt, capfd, "--history", events)
+    assert execute(["backfill", events, "--config", config]) == 0
+    capfd.readouterr()
+    kept, err = seen(learnt, capfd)
+    assert kept["orders"]["minimum_detectable_shift"]["1d"] == pytest.approx(
+        read["orders"]["minimum_detectable_shift"]["1d"], rel=0.1
+    )
+    assert "'picky' is not judged" in err
+    assert execute(["check", "--config", config]) == 0
+    assert "finds in 1 d" in capfd.readouterr().out
+    (learnt / "state.db").write_bytes(b"no database")
+    none, err = seen(learnt, capfd)
+    assert none["orders"] is None
+    assert "warning: what metrics see is not known" in err
+
+
+def test_files_without_the_option_are_refused(capfd: pytest.CaptureFixture[str]) -> None:
+    assert execute(["check", "--config", str(EXAMPLE), "events.ndjson"]) == 2
+    assert "--history" in capfd.readouterr().err
+
+
+def test_a_history_that_is_not_there_is_an_error(
+    learnt: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert execute(["check", "--config", str(learnt / "config"), "--history", "nowhere"]) == 2
+    assert "nowhere" in capfd.readouterr().err

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from monitor.cli import execute
+from monitor.embedded import survey
 from monitor.model.time import DAY, HOUR, MINUTE, to_rfc3339
 
 START = 20_403 * DAY  # a Monday
@@ -84,7 +85,8 @@ def whole(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Whole:
         f"orders:-0.5%@{at(5)}",
         f"orders,country=DE:-0.5%@{at(24)}",
     ]
-    options = [word for text in asked for word in ("--inject", text)]
+    everywhere = ["orders,country=DE:-40%", "orders:+1%", "rare:-50%"]
+    options = [word for text in [*asked, *everywhere] for word in ("--inject", text)]
     screen = StringIO()
     with redirect_stdout(screen):
         assert run(world, out, *options, "--report", str(out / "page.html")) == 0
@@ -116,6 +118,44 @@ def test_injected_shifts_are_found_or_say_why_not(whole: Whole) -> None:
     assert (before["outcome"], before["alert"]) == ("already_alerting", None)
     assert before["notes"][1].startswith("nothing was found in the ")
     assert other["outcome"] == "not_found"
+
+
+def test_without_a_time_a_shift_is_tried_at_many_hours(whole: Whole) -> None:
+    found, faint, absent = whole[0]["surveys"]
+    assert found["starts"] == len(found["trials"]) >= 5
+    assert len({one["at"][11:13] for one in found["trials"]}) >= 4, "at many hours"
+    told = [one for one in found["trials"] if one["outcome"] != "already_alerting"]
+    assert found["judged"] == len(told)
+    assert {one["outcome"] for one in told} == {"found"}
+    assert found["share_paged"] == 1
+    assert 3 * 3600 <= found["delay_seconds"]["median"] <= found["delay_seconds"]["p90"] <= 8 * 3600
+    assert 450 <= found["volume"]["per_bucket"] <= 750
+    assert found["volume"]["needed"]["1h"] is None, "no single bucket pages"
+    assert found["volume"]["needed"]["1d"] < found["volume"]["per_bucket"]
+    assert (faint["share_paged"], faint["delay_seconds"]["median"]) == (0, None)
+    assert faint["volume"]["needed"]["1d"] is None, "within the band"
+    assert (absent["starts"], absent["share_paged"]) == (0, None)
+    assert "still learns" in absent["notes"][0]
+
+
+def test_of_too_many_starts_every_second_one_is_given_up(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: Whole
+) -> None:
+    monkeypatch.setattr(survey, "MOST_STARTS", 4)
+    assert run(world, tmp_path, "--inject", "orders,country=DE:-40%", "--buckets", "none") == 0
+    (few,) = json.loads((tmp_path / "summary.json").read_text())["surveys"]
+    assert 2 <= few["starts"] <= 4
+    every = whole[0]["surveys"][0]["trials"]
+    assert few["trials"] == every[:: 2 if len(every) <= 8 else 4]
+
+
+def test_the_page_and_the_terminal_tell_of_many_times(whole: Whole) -> None:
+    _, page, screen = whole
+    assert "Shifts tried at many times" in page
+    assert "found: 100 %" in page
+    for text in ("paged 100 % of", "could not be tried", "no volume is enough"):
+        assert text in page
+        assert text in " ".join(screen.split())
 
 
 def test_the_outputs_are_those_of_the_history_as_it_was(

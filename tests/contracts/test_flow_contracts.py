@@ -31,8 +31,11 @@ def take(traits: Traits, rows: Any) -> Traits:
 
 
 def fields(value: Expectation | Decision) -> dict[str, Any]:
-    """The arrays by name, those of the tail among them."""
+    """The arrays by name, those of the tail and the columns of the family among them."""
     named = {name: getattr(value, name) for name in value.__dataclass_fields__}
+    family = named.pop("family", None)
+    if family is not None:
+        named |= {f"family_{i}": family[:, i].copy() for i in range(family.shape[1])}
     tail = named.pop("tail", None)
     if tail is not None:
         named |= {f"tail_{name}": getattr(tail, name) for name in tail.__dataclass_fields__}

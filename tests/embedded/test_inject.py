@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from monitor.definitions.plan import Cohort, Form, UnitStep
-from monitor.embedded.inject import parse_injection
+from monitor.definitions.plan import Cohort, Form, Plan, UnitStep
+from monitor.embedded.inject import Injection, TimelessInjection, parse_injection
 from monitor.errors import ConfigError
 from monitor.model.time import MINUTE, to_rfc3339
 from tests.embedded.plans import metric_plan, plan_of
@@ -25,8 +25,14 @@ PLAN = plan_of(
 )
 
 
+def timed(text: str, plan: Plan) -> Injection:
+    found = parse_injection(text, plan)
+    assert isinstance(found, Injection)
+    return found
+
+
 def test_the_whole_of_a_metric() -> None:
-    found = parse_injection("orders:-20%@2026-10-24T14:05:30Z", PLAN)
+    found = timed("orders:-20%@2026-10-24T14:05:30Z", PLAN)
     assert (found.metric, found.dimension, found.value) == (ORDERS, None, None)
     assert (found.shift, found.direction) == (-0.2, "down")
     assert to_rfc3339(found.at_us) == "2026-10-24T14:05:30Z"
@@ -35,13 +41,22 @@ def test_the_whole_of_a_metric() -> None:
 
 @pytest.mark.parametrize("value", ["DE", "a:b", "x=y", "a,b", "me@home", " "])
 def test_a_segment_may_hold_any_sign(value: str) -> None:
-    found = parse_injection(f"orders,country={value}:+0.5@2026-10-24T16:05:00+02:00", PLAN)
+    found = timed(f"orders,country={value}:+0.5@2026-10-24T16:05:00+02:00", PLAN)
     assert (found.dimension, found.value, found.shift) == ("country", value, 0.5)
     assert to_rfc3339(found.at_us) == "2026-10-24T14:05:00Z"
 
 
+@pytest.mark.parametrize("target", ["orders", "orders,country=me@home", "orders,country=a:b"])
+def test_without_a_time_it_is_tried_at_many(target: str) -> None:
+    found = parse_injection(f"{target}:-20%", PLAN)
+    assert isinstance(found, TimelessInjection)
+    one = found.at(90 * MINUTE + 1)
+    assert (one.metric, one.value, one.shift) == (ORDERS, found.value, -0.2)
+    assert (one.at_us, one.start_us) == (90 * MINUTE + 1, 90 * MINUTE)
+
+
 def test_a_time_without_an_offset_is_utc() -> None:
-    found = parse_injection("orders:-20%@2026-10-24T14:05", PLAN)
+    found = timed("orders:-20%@2026-10-24T14:05", PLAN)
     assert to_rfc3339(found.at_us) == "2026-10-24T14:05:00Z"
 
 
@@ -50,7 +65,6 @@ def test_a_time_without_an_offset_is_utc() -> None:
     [
         ("", "is not METRIC"),
         ("orders", "is not METRIC"),
-        ("orders:-20%", "is not METRIC"),
         ("orders@2026-10-24T14:05:00Z", "is not METRIC"),
         (":-20%@2026-10-24T14:05:00Z", "is not METRIC"),
         ("orders,country:-20%@2026-10-24T14:05:00Z", "is not METRIC"),

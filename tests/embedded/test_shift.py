@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.definitions.plan import MetricPlan
-from monitor.embedded.inject import parse_injection
+from monitor.embedded.inject import Injection, parse_injection
 from monitor.embedded.shift import Shifter
 from monitor.ingest.series import segment
 from monitor.model.frame import Deltas
@@ -53,6 +53,7 @@ def deltas_of(metric: MetricPlan, events: dict[Event, tuple[float, ...]]) -> Del
 def shifter(metric: MetricPlan, what: str, seed: int = 1) -> Shifter:
     text = f"{metric.name}{what}@2025-02-19T21:20:00Z"
     injection = parse_injection(text, plan_of(metric))
+    assert isinstance(injection, Injection)
     assert injection.start_us == START, "the bucket with number 0"
     return Shifter(injection, np.random.default_rng(seed))
 

@@ -25,9 +25,11 @@ SUMMARY: dict[str, Any] = {
             "learning_until": "2026-10-10T00:00:00Z",
             "alerts": 3,
             "minimum_detectable_shift": {"1h": 0.064, "1d": None},
+            "minimum_detectable_rise": {"1h": 0.07, "1d": None},
         }
     ],
     "injections": [],
+    "surveys": [],
 }
 
 INCIDENT = Incident(
@@ -102,7 +104,7 @@ def test_it_says_first_what_was_used_of_the_budget() -> None:
 
 def test_a_metric_tells_what_it_sees() -> None:
     text = page()
-    assert "6.4 %" in text
+    assert "-6.4, +7.0 %" in text
     assert "none" in text
 
 

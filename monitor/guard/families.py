@@ -1,0 +1,102 @@
+"""What the segments of a whole have held since the whole's shift began: what a diagnosis asks for.
+
+A segment's own evidence is summed since its own start. To say where a whole's shift is, all of its
+segments must be summed over the same buckets as the whole: since the start that each of the *whole's*
+bets estimates, and from its alert on, over its incident.
+"""
+
+import numpy as np
+
+from monitor.guard.bets import DELTAS
+from monitor.guard.incident import Bucket
+from monitor.model.table import Column, Table
+from monitor.model.tick import Bools, Floats, Ints
+from monitor.model.time import DAY
+
+SUMS = 5
+"""x, expected x, n, the variance of x, expected n."""
+MEMORY_US = 3 * DAY
+LEAST_MEMORY = 8.0
+"""The usual share of a segment is that of about these days, or buckets if they are more."""
+
+
+class Families:
+    """Sums of every row over the buckets of its whole's shift.
+
+    Args:
+        bucket_us: width of a bucket.
+    """
+
+    def __init__(self, bucket_us: int) -> None:
+        self._gain = 1.0 / max(MEMORY_US / bucket_us, LEAST_MEMORY)
+        self.table = Table(
+            {
+                "since": Column(dtype="f8", shape=(SUMS, DELTAS.size)),
+                "incident": Column(dtype="f8", shape=(SUMS,)),
+                "usual_n": Column(dtype="f8"),
+                "usual_units": Column(dtype="f8"),
+            }
+        )
+
+    def update(self, bucket: Bucket, *, active: Bools, goes_on: Bools, is_open: Bools) -> None:
+        """Take in one bucket.
+
+        Args:
+            bucket: as judged.
+            active: the bets that are placed. bool[rows, bets]
+            goes_on: the bets whose CUSUM had not been at 0 before. bool[rows, bets]
+            is_open: rows with an open incident.
+        """
+        t, whole = self.table, _whole(bucket.traits.parent)
+        sums = _sums(bucket)
+        takes = active[whole]
+        ends = takes & ~goes_on[whole]
+        if ends.any():
+            np.copyto(t["since"], 0.0, where=ends[:, None, :])
+        since = t["since"]
+        since += sums[:, :, None] * takes[:, None, :]
+        inside = is_open[whole]
+        if inside.any():
+            adds = inside & bucket.judged[whole]
+            t["incident"] = t["incident"] + np.where(adds[:, None], sums, 0.0)
+        learns = np.where(inside, 0.0, self._gain)
+        t["usual_n"] += learns * (sums[:, 2] - t["usual_n"])
+        t["usual_units"] += learns * (sums[:, 4] - t["usual_units"])
+
+    def open(self, opened: Bools, bet: Ints, parent: Ints, silent: Bools) -> None:
+        """Begin the incidents of these wholes: with what was summed since their winning bet's start."""
+        whole = _whole(parent)
+        rows = np.flatnonzero(opened[whole])
+        best = bet[whole[rows]]
+        found = self.table["since"][rows, :, best]
+        self.table["incident"][rows] = np.where(silent[whole[rows]][:, None], 0.0, found)
+
+    def sums(self) -> Floats:
+        """Of each row over its whole's incident: float64[rows, 5], see `Decision.family`.
+
+        What was expected of n is brought to the present share of the series: the profile that it is
+        taken from is a median of weeks, and shares drift.
+        """
+        t = self.table
+        result: Floats = t["incident"].copy()
+        with np.errstate(all="ignore"):
+            drift = t["usual_n"] / t["usual_units"]
+        result[:, 4] *= np.where(np.isfinite(drift), drift, 1.0)
+        return result
+
+
+def _whole(parent: Ints) -> Ints:
+    """By row, the row of its whole: of a whole, itself."""
+    rows: Ints = np.where(parent >= 0, parent, np.arange(parent.size))
+    return rows
+
+
+def _sums(bucket: Bucket) -> Floats:
+    """x, expected x, n, variance, expected n; 0 of rows of which nothing is expected yet."""
+    seen, expected = bucket.seen, bucket.expected
+    units = np.where(np.isfinite(expected.units), expected.units, 0.0)
+    known = expected.ready & np.isfinite(bucket.sums).all(axis=1)
+    heard = known & seen.observed
+    first = np.where(heard[:, None], bucket.sums, 0.0)
+    sums: Floats = np.concatenate([first, np.where(known, units, 0.0)[:, None]], axis=1)
+    return sums
