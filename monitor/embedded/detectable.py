@@ -69,7 +69,11 @@ def _of_lane(lane: Lane, from_us: int | None) -> dict[str, dict[str, float | Non
 
 
 def _typical(lane: Lane, start_us: int) -> tuple[Floats, Floats, Bools]:
-    """By row: relative variance of a bucket, half-width of the null band, whether it is not judged."""
+    """By row: relative variance of a bucket, half-width of the null band, whether it is not judged.
+
+    With autocorrelation it is that of a sum over many buckets, by their number: what a prediction leaves of a
+    shift, over the variance of its errors, comes to the same.
+    """
     width, traits = lane.panel.calendar.width_us, lane.panel.series.traits()
     step = max(width, HOUR // width * width)
     nothing = np.zeros(lane.panel.series.size)
@@ -85,7 +89,7 @@ def _typical(lane: Lane, start_us: int) -> tuple[Floats, Floats, Bools]:
         )
         with np.errstate(all="ignore"):
             scaled = scale(seen, expected, traits)
-            variances.append(scaled.variance / scaled.mean**2)
+            variances.append(scaled.in_sums / scaled.mean**2)
         bands.append(scaled.eps)
         unjudged.append(~expected.ready | ~(expected.units >= traits.min_units))
     few = np.mean(unjudged, axis=0) > 0.5  # noqa: PLR2004 - of most buckets
