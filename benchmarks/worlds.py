@@ -11,7 +11,7 @@ from monitor.guard import Guard
 from monitor.model.tick import LAWS, Expectation, Floats, Observation, Reason, Traits
 from monitor.model.time import DAY, FOREVER, MINUTE
 
-START_US = 1_767_225_600_000_000  # 2026-01-01, a Thursday
+START_US = 1_767_571_200_000_000  # 2026-01-05, a Monday: the weekends of the worlds are real ones
 READY_DAY = 18
 TARGET_DAYS = 90
 

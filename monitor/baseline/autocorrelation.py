@@ -73,7 +73,7 @@ class Autocorrelation:
         lags = Column(dtype="f4", shape=(len(LAGS),))
         self.table = Table(
             {
-                "recent": Column(dtype="f4", shape=(REACH + self.per_slot,), fill=float("nan")),
+                "recent": Column(dtype="f2", shape=(REACH + self.per_slot,), fill=float("nan")),
                 "products": lags,
                 "pairs": lags,
                 "precision": Column(dtype="f8"),

@@ -23,6 +23,8 @@ WINSOR = 4.0
 WINSORISED = 0.7117
 """... of which a normal error keeps this: E min(Z^2, 4 median Z^2)."""
 SMALLEST = 1e-12
+LARGEST = 60_000.0
+"""Errors are kept in half precision, which ends here."""
 _NAN = float("nan")
 
 
@@ -37,14 +39,14 @@ class Band:
     def __init__(self, slots_a_day: int, week: int) -> None:
         self.slots_a_day = slots_a_day
         self.hours = min(HOURS, max(week, LEAST_HOURS))
-        ring = Column(dtype="f4", shape=(self.hours,), fill=_NAN)
+        ring = Column(dtype="f2", shape=(self.hours,), fill=_NAN)
         days = Column(dtype="f4", shape=(DAYS,), fill=_NAN)
         self.table = Table(
             {
                 "error": ring,
-                "noise": ring,
+                "noise_sd": ring,
                 "hour_at": Column(dtype="i8"),
-                "day_error": days,
+                "day_error": Column(dtype="f2", shape=(DAYS,), fill=_NAN),
                 "day_noise": days,
                 "day_at": Column(dtype="i8"),
                 "day_x": Column(dtype="f8"),
@@ -60,8 +62,10 @@ class Band:
         t = self.table
         rows = np.flatnonzero(used)
         at = t["hour_at"][rows] % self.hours
-        t["error"][rows, at] = (x[rows] / expected[rows] - 1.0).astype(np.float32)
-        t["noise"][rows, at] = (variance[rows] / expected[rows] ** 2).astype(np.float32)
+        error = np.minimum(x[rows] / expected[rows] - 1.0, LARGEST)
+        t["error"][rows, at] = error.astype(np.float16)
+        noise = np.minimum(np.sqrt(variance[rows]) / expected[rows], LARGEST)
+        t["noise_sd"][rows, at] = noise.astype(np.float16)
         t["hour_at"][rows] += 1
         t["day_x"] += np.where(used, x, 0.0)
         t["day_expected"] += np.where(used, expected, 0.0)
@@ -75,7 +79,8 @@ class Band:
             rows = np.flatnonzero(2 * t["day_slots"] >= self.slots_a_day)
             at = t["day_at"][rows] % DAYS
             expected = t["day_expected"][rows]
-            t["day_error"][rows, at] = (t["day_x"][rows] / expected - 1.0).astype(np.float32)
+            error = np.minimum(t["day_x"][rows] / expected - 1.0, LARGEST)
+            t["day_error"][rows, at] = error.astype(np.float16)
             t["day_noise"][rows, at] = (t["day_variance"][rows] / expected**2).astype(np.float32)
             t["day_at"][rows] += 1
         for name in ("day_x", "day_expected", "day_variance", "day_slots"):
@@ -85,7 +90,7 @@ class Band:
     def _hour(self) -> Floats:
         """Squared error of the baseline that the hours imply: mean q = 1 + b^2 mean(1/noise)."""
         t = self.table
-        noise = np.maximum(t["noise"].astype(np.float64), SMALLEST)
+        noise = np.maximum(t["noise_sd"].astype(np.float64) ** 2, SMALLEST)
         q = t["error"].astype(np.float64) ** 2 / noise
         limit = WINSOR * median_last(q)[:, None]
         known, count = ~np.isnan(q), np.maximum(count_last(q), 1)

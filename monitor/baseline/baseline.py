@@ -16,6 +16,7 @@ import numpy as np
 from monitor.baseline import profile
 from monitor.baseline.autocorrelation import Autocorrelation, Process
 from monitor.baseline.band import Band
+from monitor.baseline.codes import WIDE
 from monitor.baseline.dispersion import Dispersion
 from monitor.baseline.fitting import fit_profiles
 from monitor.baseline.forecast import Forecast
@@ -81,20 +82,20 @@ class Baseline:
             {
                 "x": Column(dtype="f8"),
                 "n": Column(dtype="f8"),
-                "buckets": Column(dtype="i8"),
+                "buckets": Column(dtype="i4"),
                 "shape": Column(dtype="f8"),
                 "variance": Column(dtype="f8"),
                 "held": Column(dtype="?"),
-                "held_slots": Column(dtype="i8"),
+                "held_slots": Column(dtype="i4"),
                 "incident_us": Column(dtype="i8", fill=FOREVER),
                 "last_incident_us": Column(dtype="i8", fill=FOREVER),
                 "first": Column(dtype="i8", fill=-1),
-                "forecasts": Column(dtype="i8"),
+                "forecasts": Column(dtype="i4"),
                 "phi": Column(dtype="f8", fill=_NAN),
                 "weeks": Column(dtype="i1"),
                 "left": Column(dtype="f8", fill=1.0),
-                "profile": Column(dtype="f4", shape=week, fill=_NAN),
-                "units": Column(dtype="f4", shape=week),
+                "profile": Column(dtype="f2", shape=week, fill=_NAN),
+                "units": Column(dtype="u2", shape=week),
             }
         )
         self._slot: int | None = None
@@ -358,7 +359,9 @@ class Baseline:
         slots, shape, x = against_profile(
             self._history, self._slots, self._rows["profile"], at, traits
         )
-        known = (shape > 0) & ~np.isnan(x) & ~self._history.table["marked"][at]
+        known = (
+            (shape > 0) & ~np.isnan(x) & ~self._history.read(at, np.arange(self._history.length))[2]
+        )
         shape = np.where(known, shape, 0.0)
         weight = shape / np.mean(shape, axis=1)[:, None]
         self._level.start(at, slots, np.where(known, x / shape, np.nan), weight)
@@ -394,7 +397,7 @@ class Baseline:
         five = [_pick(rows["profile"], (local + step) % slots.week) for step in range(-2, 3)]
         slope, curve = profile.interpolate(five)
         value = self._level.table["base"] * np.exp(five[2])
-        n = _pick(rows["units"], local)
+        n = WIDE.decode(rows["units"][np.arange(rows.size), local])
         mean = laws.expected_total(value, n, traits.total)
         noise = rows["phi"] * laws.variance(traits.law, value, mean) / (mean * mean)
         process = self._autocorrelation.process()

@@ -4,6 +4,7 @@ import numpy as np
 
 from monitor.baseline import profile
 from monitor.baseline.autocorrelation import Process
+from monitor.baseline.codes import WIDE
 from monitor.baseline.history import History
 from monitor.baseline.slots import Slots
 from monitor.baseline.weeks import newest_weeks
@@ -41,6 +42,6 @@ def fit_profiles(
             )
             found = profile.fit(weeks, total, law == laws.BETA_BINOMIAL, chance)
             rows["profile"][at] = found.shape
-            rows["units"][at] = found.units
+            rows["units"][at] = WIDE.encode(found.units)
             rows["weeks"][at] = found.weeks
             rows["left"][at] = found.left

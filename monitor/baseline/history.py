@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from monitor.baseline.codes import MARK, SHORT, WIDE
 from monitor.model.table import Column, Table
 from monitor.model.tick import Bools, Floats, Ints
 
@@ -13,7 +14,8 @@ _NAN = float("nan")
 class History:
     """A ring of `(x, n)` by slot, with a mark on slots of an incident.
 
-    Sums are kept in single precision: 6e-8 of an hour's total is far below its noise.
+    Totals are kept as logarithms of two bytes: .03 % of an hour's x and .07 % of its n are far below their
+    noise. Totals below 0 are kept as unknown: they have no place on the log scale.
 
     Args:
         length: slots that are kept.
@@ -24,9 +26,8 @@ class History:
         self.newest: int | None = None
         self.table = Table(
             {
-                "x": Column(dtype="f4", shape=(length,), fill=_NAN),
-                "n": Column(dtype="f4", shape=(length,), fill=_NAN),
-                "marked": Column(dtype="?", shape=(length,)),
+                "x": Column(dtype="u2", shape=(length,)),
+                "n": Column(dtype="u2", shape=(length,)),
             }
         )
 
@@ -40,16 +41,25 @@ class History:
 
     def _write(self, slot: int, x: Any, n: Any, marked: Any) -> None:
         at = slot % self.length
-        self.table["x"][:, at] = x
-        self.table["n"][:, at] = n
-        self.table["marked"][:, at] = marked
+        self.table["x"][:, at] = WIDE.encode(np.asarray(x))
+        self.table["n"][:, at] = SHORT.encode(np.asarray(n)) | np.where(marked, MARK, np.uint16(0))
 
     def mark(self, rows: Ints, since: Ints) -> None:
         """Mark what is kept of these rows from the slots `since` on."""
         if self.newest is None or not rows.size:
             return
-        marked = self.table["marked"]
-        marked[rows] |= self.slots()[None, :] >= since[:, None]
+        inside = self.slots()[None, :] >= since[:, None]
+        self.table["n"][rows] |= np.where(inside, MARK, np.uint16(0))
+
+    def read(self, rows: Ints, places: Ints) -> tuple[Floats, Floats, Bools]:
+        """x, n and marks of some rows; NaN where unknown.
+
+        Args:
+            rows: which.
+            places: of the ring, any shape.
+        """
+        x, n = self.table["x"][rows][:, places], self.table["n"][rows][:, places]
+        return WIDE.decode(x), SHORT.decode(n & ~MARK), (n & MARK) > 0
 
     def slots(self) -> Ints:
         """The slot that stands at each place of the ring (of the newest `length` slots)."""

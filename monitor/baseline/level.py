@@ -57,7 +57,7 @@ class Level:
             {
                 **sums,
                 "last": Column(dtype="i8"),
-                "loss": Column(dtype="f8", shape=(2 * _K,)),
+                "loss": Column(dtype="f4", shape=(2 * _K,)),
                 "loss_weight": Column(dtype="f8"),
                 "choice": Column(dtype="i1", fill=_START),
                 "base": Column(dtype="f8", fill=_NAN),

@@ -42,8 +42,8 @@ class Quarters:
             {
                 "correction": Column(dtype="f2", shape=(hours, self.parts)),
                 "hours": Column(dtype="u1", shape=(hours,)),
-                "x": Column(dtype="f8", shape=(self.parts,)),
-                "expected": Column(dtype="f8", shape=(self.parts,)),
+                "x": Column(dtype="f4", shape=(self.parts,)),
+                "expected": Column(dtype="f4", shape=(self.parts,)),
                 "buckets": Column(dtype="u1"),
             }
         )

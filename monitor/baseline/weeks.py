@@ -27,11 +27,11 @@ def newest_weeks(history: History, slots: Slots, rows: Ints, zone: int) -> Weeks
     places[where[inside]] = np.arange(first, newest + 1)[inside] % history.length
     column = (np.arange(week) - end) % week
     places = places.reshape(ROWS, week)[:, column].T
-    x, n = (
-        np.where(places < 0, np.nan, history.table[name][rows][:, places].astype(np.float64))
-        for name in ("x", "n")
-    )
-    marked = history.table["marked"][rows][:, places] & (places >= 0)
+    x, n, marked = history.read(rows, np.maximum(places, 0))
+    absent = places < 0
+    x[:, absent] = np.nan
+    n[:, absent] = np.nan
+    marked = marked & ~absent
     return Weeks(x=x, n=n, marked=marked, position=(column + 0.5) / week - 0.5)
 
 
@@ -56,7 +56,7 @@ def against_profile(
     for zone in np.unique(traits.timezone[rows]).tolist():
         mine = traits.timezone[rows] == zone
         local = slots.locals(first, at.size, zone)[at - first]
-        at_one[mine] = np.exp(profile[rows[mine]][:, local % slots.week])
-    n = history.table["n"][rows].astype(np.float64)
+        at_one[mine] = np.exp(profile[rows[mine]][:, local % slots.week].astype(np.float64))
+    x, n, _ = history.read(rows, np.arange(history.length))
     at_one *= np.where(traits.total[rows][:, None], 1.0, n)
-    return at, at_one, history.table["x"][rows].astype(np.float64)
+    return at, at_one, x

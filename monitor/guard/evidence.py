@@ -19,7 +19,7 @@ class Evidence:
         self.table = Table(
             {
                 "r": Column(dtype="f8", shape=(_K,)),
-                "cusum": Column(dtype="f8", shape=(_K,)),
+                "cusum": Column(dtype="f4", shape=(_K,)),
                 "start_us": Column(dtype="i8", shape=(_K,)),
                 "sums": Column(dtype="f8", shape=(SUMS, _K)),
             }
