@@ -27,7 +27,11 @@ def newest_weeks(history: History, slots: Slots, rows: Ints, zone: int) -> Weeks
     places[where[inside]] = np.arange(first, newest + 1)[inside] % history.length
     column = (np.arange(week) - end) % week
     places = places.reshape(ROWS, week)[:, column].T
-    x, n, marked = history.read(rows, np.maximum(places, 0))
+    # In the order of memory that one row has too: sums over a row must not depend on how many there are.
+    read = history.read(rows, np.maximum(places, 0))
+    x: Floats = np.ascontiguousarray(read[0])
+    n: Floats = np.ascontiguousarray(read[1])
+    marked = np.ascontiguousarray(read[2])
     absent = places < 0
     x[:, absent] = np.nan
     n[:, absent] = np.nan

@@ -39,7 +39,10 @@ def fields(value: Expectation | Decision) -> dict[str, Any]:
     tail = named.pop("tail", None)
     if tail is not None:
         named |= {f"tail_{name}": getattr(tail, name) for name in tail.__dataclass_fields__}
-    return named
+    wander = named.pop("wander", None)
+    if wander is not None:
+        named |= {f"wander_{name}": getattr(wander, name) for name in wander.__dataclass_fields__}
+    return {name: array for name, array in named.items() if array is not None}
 
 
 def assert_same(one: Expectation | Decision, other: Expectation | Decision) -> None:
@@ -267,7 +270,9 @@ def test_the_whole_flow_keeps_its_budget_on_a_null_stream(
             make_traits(size, log_threshold=np.log(1000.0), min_relative_shift=0.0), width=HALF
         )
         if not honest:
-            monkeypatch.setattr(flow.baseline._dispersion, "value", lambda least, _: least)
+            monkeypatch.setattr(
+                flow.baseline._dispersion, "value", lambda least, *_: (least, least)
+            )
             monkeypatch.setattr(flow.baseline._band, "variance", lambda noise, *_: 0.0 * noise)
         count = 0
         for k in range(48 * days):

@@ -113,6 +113,7 @@ def final(effects: Iterable[Effect]) -> dict[Key, dict[str, Any]]:
     for row in rows(effects):
         fields = msgspec.structs.asdict(row)
         del fields["revision"]
+        del fields["data_quality"]  # of revision 0: a restatement without its memory tells none
         out[row.metric, row.dimension, row.segment, row.start] = fields
     return out
 

@@ -1,9 +1,9 @@
 """A release is in the log: what is said of it follows from the log, whenever it was told."""
 
-import functools
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -12,6 +12,7 @@ import pytest
 from monitor.core.effects import Effect, IncidentChanged, ReleaseJudged
 from monitor.core.machine import Machine
 from monitor.definitions.plan import Plan
+from monitor.definitions.quality import is_quality
 from monitor.model.frame import Frame, decode_frame, encode_frame, release_frame
 from monitor.model.release import Arms, Release, Scope
 from monitor.model.time import DAY, HOUR, MINUTE, to_rfc3339
@@ -318,7 +319,11 @@ def test_rows_of_a_retired_segment_take_no_evidence_along(case: Case) -> None:
     machine.apply(release_frame([BAD]))
     for frame in case.rest[:6]:
         machine.apply(frame)
-    lane = next(x for x in machine.lanes if x.panel.calendar.width_us == HOUR)
+    lane = next(
+        x
+        for x in machine.lanes
+        if x.panel.calendar.width_us == HOUR and not is_quality(x.panel.metrics[0].name)
+    )
     rows = dict(lane.panel.series.items())
     gone = np.array([row for (_, group, _), row in rows.items() if group], dtype=np.int64)
     lane.releases.clear(gone)
@@ -379,13 +384,17 @@ def test_cohorts_are_compared_once_they_are_mature_whenever_it_was_told(tmp_path
     assert Note.TOLD_LATE in late.notes
 
 
+def doubting(step: Any, rows: list[int]) -> Any:
+    return lambda *arguments, suspect: step(*arguments, suspect=[*suspect, *rows])
+
+
 def test_buckets_whose_data_is_in_doubt_are_not_bet_on_and_named(case: Case) -> None:
     machine, _ = Machine.restore(case.plan, 0, case.state)
     effects = machine.apply(release_frame([BAD]))
     for lane in machine.lanes:
         step = lane.releases.step
         rows = list(range(lane.panel.series.size))
-        lane.releases.step = functools.partial(step, suspect=rows)  # type: ignore[method-assign]
+        lane.releases.step = doubting(step, rows)  # type: ignore[method-assign]
     effects += [e for frame in case.rest for e in machine.apply(frame)]
     found = verdict(case.plan, effects, BAD)
     assert {x.reason for x in found.metrics} == {Note.BAD_DATA_QUALITY}
