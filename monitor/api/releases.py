@@ -14,7 +14,8 @@ from monitor.api.tokens import Scope, asks, needs, who
 from monitor.journal.releases import kept_release, kept_releases, kept_verdict, release_record
 from monitor.model.release import Release, to_body
 from monitor.release.gate import Answer, Gate, gate
-from monitor.release.posting import Posted, Resolved, Told, read_release, resolve
+from monitor.release.posting import Posted, read_release
+from monitor.release.resolving import Resolved, Told, resolve
 from monitor.release.verdict import Verdict
 
 _LISTED = 100

@@ -38,6 +38,7 @@ class Lane:
 
     Attributes:
         key: as given.
+        shows_running: whether cohorts are shown before they can be judged; decisions are the same.
         panel: series and buckets.
         changes: incidents that ended because `state` does not fit the definitions any more.
     """
@@ -57,6 +58,7 @@ class Lane:
         self.incidents = Incidents()
         self.releases = LaneReleases(plan, self.panel, self.baseline)
         self.changes: list[Change] = []
+        self.shows_running = True
         self._groups: dict[tuple[int, int], tuple[Group, ...]] = {}
         if state is not None:
             self._load(state)

@@ -6,7 +6,8 @@ import msgspec
 
 from monitor.errors import ConfigError
 from monitor.model.release import Release
-from monitor.release.posting import Told, read_release, resolve
+from monitor.release.posting import read_release
+from monitor.release.resolving import Told, resolve
 
 
 def read_releases(path: Path) -> list[Release]:

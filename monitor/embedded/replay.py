@@ -67,7 +67,7 @@ class Replay:
         recorder: Recorder | None = None,
         releases: Sequence[Release] = (),
     ) -> None:
-        self.machine = Machine(plan)
+        self.machine = Machine(plan, shows_running=False)
         self.machine.apply(release_frame(releases))
         self.verdicts = Verdicts(plan)
         self.totals = Totals.of(plan)

@@ -1,13 +1,13 @@
 """From a configuration to the workers of its roles: what they read, write and share."""
 
 import contextlib
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from monitor.clock import Clock
 from monitor.core.machine import Machine
+from monitor.core.tally import tally
 from monitor.definitions import Configuration, compile_plan
 from monitor.definitions.plan import Plan
 from monitor.errors import ConfigError
@@ -38,15 +38,7 @@ def core_of(plan: Plan) -> Core:
     def apply(machine: Machine, frame: Frame) -> list[Record]:
         return [record for effect in machine.apply(frame) for record in records(effect)]
 
-    def folded(machine: Machine) -> Mapping[str, int]:
-        by_dimension: Counter[str] = Counter()
-        for (_, dimension), events in machine.folded.items():
-            by_dimension[dimension] += events
-        return by_dimension
-
-    return Core(
-        fresh=lambda shard: Machine(plan, shard), restore=restore, apply=apply, folded=folded
-    )
+    return Core(fresh=lambda shard: Machine(plan, shard), restore=restore, apply=apply, tally=tally)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,8 @@ from enum import StrEnum
 
 import msgspec
 
-from monitor.release.verdict import Outcome, Verdict
+from monitor.release.line import Outcome
+from monitor.release.verdict import Verdict
 
 
 class Gate(StrEnum):

@@ -7,7 +7,6 @@ Nothing passes in silence: what was not judged, or only in part, is named.
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from enum import StrEnum
 
 import msgspec
 import numpy as np
@@ -15,8 +14,10 @@ import numpy as np
 from monitor.definitions.plan import MetricPlan
 from monitor.model.release import Release, Status, to_body
 from monitor.release.evidence import LN10, MetricEvidence, Note, SeriesEvidence, nothing
+from monitor.release.line import Line, Outcome
 from monitor.release.scope import is_too_slow, metrics_in_scope
 from monitor.release.watch import ALPHA, LOG_ALPHA
+from monitor.release.words import summary
 from monitor.stats.exact import round_one
 from monitor.stats.selection import weighted_e_benjamini_hochberg
 
@@ -24,43 +25,6 @@ MDE_LIMIT = 0.10
 """Without evidence there is no effect only where one of this size would have been found."""
 LEAST_BUCKETS = 3
 """Fewer cannot be a finding, so they cannot be the absence of one."""
-_LISTED = 3
-
-
-class Outcome(StrEnum):
-    """What a release did; of several the first of these is that of the release."""
-
-    REGRESSED = "regressed"
-    IMPROVED = "improved"
-    INCONCLUSIVE = "inconclusive"
-    NO_EFFECT = "no_effect_within_mde"
-
-
-class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """One series of a verdict; fields in the order of `verdicts.ndjson`.
-
-    Attributes:
-        effect: relative: -0.12 is a fall of 12 %.
-        interval: holds at all times at once with 95 %.
-        evidence, threshold: log10 of E, and what it had to reach among all the others.
-        minimum_detectable_effect: relative, by now, with 80 %.
-        reason: a `Note`.
-        notes: further ones.
-    """
-
-    metric: str
-    dimension: str
-    segment: str
-    verdict: Outcome
-    effect: float | None
-    interval: tuple[float, float] | None
-    n: float
-    evidence: float
-    threshold: float
-    minimum_detectable_effect: float | None
-    reason: Note
-    notes: list[Note] = []
-    buckets: int = 0
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,7 +84,7 @@ def judge(
         as_of=max(as_of, default=None),
         metrics=lines,
         other_releases=[identity(other) for other in others],
-        summary=_summary(release, verdict, lines, others, _left_out(release, metrics)),
+        summary=summary(release, verdict, lines, others, _left_out(release, metrics)),
     )
 
 
@@ -224,80 +188,7 @@ def _without(one: SeriesEvidence, evidence: float, threshold: float) -> tuple[Ou
     return (Outcome.NO_EFFECT, Note.WITHIN_MDE) if why is None else (Outcome.INCONCLUSIVE, why)
 
 
-WORDS = {
-    Note.MDE_TOO_LARGE: "an effect of 10 % could not have been seen yet",
-    Note.EVIDENCE_GROWING: "evidence is growing",
-    Note.TOO_EARLY: "fewer than 3 buckets so far",
-    Note.NO_BUCKET: "no bucket of that time has closed",
-    Note.LEARNING: "what is usual was still being learnt",
-    Note.INCIDENT_AT_START: "an incident was open when it started",
-    Note.BAD_DATA_QUALITY: "the data is in doubt",
-    Note.NO_DATA: "there is no data",
-    Note.TOO_FEW_UNITS: "too few units",
-    Note.ARMS_NOT_A_SEGMENT: "the dimension of the arms is not among its segments",
-    Note.ARMS_NEED_A_RATE: "a total has no rate by which arms could be compared",
-    Note.NOT_FINISHED: "its end was not told, so it is judged from its start",
-    Note.TOLD_LATE: "told after some of its buckets had closed, which were judged all the same",
-    Note.BUCKETS_GONE: "told so late that what is needed of its time is not kept any more",
-}
-
-
 def _left_out(release: Release, metrics: Sequence[MetricPlan]) -> list[str]:
     """Metrics that nobody excluded, and that cannot tell in time."""
     slow = (metric.name for metric in metrics if is_too_slow(metric))
     return [] if release.scope.metrics else list(slow)
-
-
-def _summary(
-    release: Release,
-    verdict: Outcome,
-    lines: Sequence[Line],
-    others: Sequence[Release],
-    left_out: Sequence[str],
-) -> str:
-    """The verdict in words; nothing is called a cause."""
-    name = f"{release.service} {release.version} in {release.environment}"
-    deciding = [line for line in lines if line.verdict is verdict]
-    match verdict:
-        case Outcome.NO_EFFECT:
-            worst = max(line.minimum_detectable_effect or 0.0 for line in deciding)
-            first = f"{name}: no effect; one of {worst:.1%} or more would have been seen."
-        case Outcome.INCONCLUSIVE:
-            first = f"{name}: inconclusive. {_whys(deciding)}."
-        case _:
-            shown = "; ".join(_moved(line) for line in deciding[:_LISTED])
-            more = len(deciding) - _LISTED
-            first = f"{name}: {verdict.value}. {shown}{f'; and {more} more' if more > 0 else ''}."
-    notes = dict.fromkeys(note for line in lines for note in line.notes if note in WORDS)
-    rest = [WORDS[note].capitalize() + "." for note in notes]
-    if others:
-        rest.append(f"Going on at the same time: {_others(others)}.")
-    if left_out:
-        rest.append(f"Left out, as a day is too short for them: {', '.join(left_out)}.")
-    if release.arms is None:
-        rest.append("Not randomised: judged against what was usual before.")
-    return " ".join([first, *rest])
-
-
-def _moved(line: Line) -> str:
-    where = "" if line.dimension == "all" else f" ({line.dimension}={line.segment})"
-    if line.effect is None or line.interval is None:
-        return f"{line.metric}{where}"
-    low, high = line.interval
-    return f"{line.metric}{where} {line.effect:+.1%} (95 % interval {low:+.1%} to {high:+.1%})"
-
-
-def _whys(lines: Sequence[Line]) -> str:
-    by_reason: dict[Note, list[str]] = {}
-    for line in lines:
-        by_reason.setdefault(line.reason, []).append(line.metric)
-    parts = [
-        f"{', '.join(dict.fromkeys(names))}: {WORDS[note]}" for note, names in by_reason.items()
-    ]
-    return "; ".join(parts) if parts else "No metric is in its scope"
-
-
-def _others(others: Sequence[Release]) -> str:
-    shown = ", ".join(f"{o.service} {o.version} ({o.environment})" for o in others[:_LISTED])
-    more = len(others) - _LISTED
-    return f"{shown}{f' and {more} more' if more > 0 else ''}"

@@ -16,7 +16,8 @@ from monitor.model.frame import Frame, decode_frame, encode_frame, release_frame
 from monitor.model.release import Arms, Release, Scope
 from monitor.model.time import DAY, HOUR, MINUTE, to_rfc3339
 from monitor.release.evidence import MetricEvidence, Note, evidence
-from monitor.release.verdict import Line, Outcome, Verdict, judge
+from monitor.release.line import Line, Outcome
+from monitor.release.verdict import Verdict, judge
 from tests.core.test_machine import METRICS, START, frames_of, history, journal, plan_of
 from tests.release.told import release, started
 

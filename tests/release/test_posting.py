@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from monitor.model.release import Release, Status, from_body, to_body
 from monitor.model.time import HOUR, MINUTE, to_rfc3339
-from monitor.release.posting import Posted, Resolved, Told, read_release, resolve
+from monitor.release.posting import Posted, read_release
+from monitor.release.resolving import Resolved, Told, resolve
 from tests.release.told import T0, body, release, started
 
 

@@ -8,7 +8,9 @@ import pytest
 from monitor.definitions.plan import MetricPlan
 from monitor.model.release import Arms
 from monitor.release.evidence import MetricEvidence, Note, SeriesEvidence, nothing
-from monitor.release.verdict import WORDS, Outcome, Verdict, judge
+from monitor.release.line import Outcome
+from monitor.release.verdict import Verdict, judge
+from monitor.release.words import WORDS
 from tests.embedded.plans import metric_plan
 from tests.release.told import release, started
 
