@@ -12,7 +12,8 @@ from monitor.api.problem import ProblemError
 from monitor.api.tokens import Scope, needs
 from monitor.model.release import Status, to_body
 from monitor.release import cd_events, github
-from monitor.release.posting import Posted, Told, read_release
+from monitor.release.posting import Posted, read_release
+from monitor.release.resolving import Told
 
 GITHUB_SECRET = web.AppKey("github_secret", bytes)
 """Keys the signatures of GitHub's webhook; empty where none is configured."""
