@@ -87,6 +87,18 @@ async def test_a_route_asks_for_its_scope(
         assert await status(client, method, path, who, changed) == wanted, who
 
 
+async def test_whose_token_it_was_is_recorded(scene: Scene) -> None:
+    client = await scene.open(tokens=tokens())
+    for who in ("ci", "boss"):
+        await status(client, *NOTE[:2], who, NOTE[2])
+        await status(client, *RELEASE[:2], who, {**body(), "version": who})
+    async with client.get("/api/annotations") as answer:
+        assert {one["login"] for one in await answer.json()} == {"ci", "boss"}
+    async with client.get("/api/v1/releases") as answer:
+        told = (await answer.json())["releases"]
+    assert {one["version"]: one["by"] for one in told} == {"ci": "ci", "boss": "boss"}
+
+
 async def test_closed_reads_leave_the_probes_open_and_nothing_else(scene: Scene) -> None:
     client = await scene.open(tokens=tokens(), open_reads=False)
     reads = {
