@@ -135,6 +135,24 @@ async def test_what_no_one_could_have_meant_is_401_and_no_fault(scene: Scene) ->
     assert await raw(url.port, b"/api/annotations", secret + b"\r\n" + packed, b"abc") == 400
 
 
+async def test_without_tokens_a_page_of_another_name_cannot_write(scene: Scene) -> None:
+    client = await scene.open()
+    for host, expected in (
+        ("localhost", 200),
+        ("localhost:8321", 200),
+        ("127.0.0.1:1", 200),
+        ("[::1]:8321", 200),
+        ("rebound.example.com", 403),
+        ("rebound.example.com:8321", 403),
+        ("10.0.0.7", 403),
+        ("[", 403),
+    ):
+        answer = await client.post("/api/annotations", json={"text": "a"}, headers={"Host": host})
+        assert answer.status == expected, host
+        answer = await client.get("/api/v1/alerts", headers={"Host": host})
+        assert answer.status == 200
+
+
 async def raw(port: int | None, path: bytes, headers: bytes, told: bytes = b"{}") -> int:
     """The status that these very bytes get."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
