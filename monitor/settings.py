@@ -283,9 +283,7 @@ class ApiToken(Group):
     """Name of the environment variable with the token."""
     token_file: Text | None = None
     """File that holds the token and nothing else."""
-    scopes: Annotated[Many[Literal["annotate", "read", "admin"]], Field(min_length=1)] = (
-        "annotate",
-    )
+    scopes: Many[Literal["annotate", "read", "admin"]] = ("annotate",)
     """What it allows: `annotate` (annotations, releases), `read` (needed where `open_reads` is
     false), `admin` (everything)."""
 

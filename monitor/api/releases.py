@@ -13,6 +13,7 @@ from monitor.api.problem import ProblemError, problem
 from monitor.api.tokens import Scope, asks, needs, who
 from monitor.journal.releases import kept_release, kept_releases, kept_verdict, release_record
 from monitor.model.release import Release, to_body
+from monitor.model.time import DAY, to_rfc3339
 from monitor.release.gate import Answer, Gate, gate
 from monitor.release.posting import Posted, read_release
 from monitor.release.resolving import Resolved, Told, resolve
@@ -57,8 +58,18 @@ async def post(request: web.Request) -> web.Response:
 
 
 async def tell(request: web.Request, posted: Posted) -> Resolved:
-    """Keep what was told of a release, and let the shards know; returns once both is done."""
+    """Keep what was told of a release, and let the shards know; returns once both is done.
+
+    Raises:
+        ProblemError: 422; it is told to begin or end later than tomorrow, and would be the newest until then.
+    """
     app = request.app
+    told = [time for time in (posted.started_us, posted.finished_us) if time is not None]
+    if max(told, default=0) > app[CLOCK]() + DAY:
+        message = (
+            f"{to_rfc3339(max(told))} is more than a day ahead; correct started_at, finished_at"
+        )
+        raise ProblemError(422, message)
     async with app[_TURN]:
         found = resolve(posted, await known(request), app[CLOCK](), by=who(request))
         if found.told in {Told.NEW, Told.UPDATE}:

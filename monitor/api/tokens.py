@@ -10,10 +10,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from monitor.api.problem import ProblemError
+from monitor.api.serving import is_loopback
 from monitor.errors import ConfigError
 from monitor.settings import Api, ApiToken
 
@@ -173,6 +175,7 @@ def _check(request: web.Request, *scopes: Scope) -> None:
     """Let in by a token with any of these scopes."""
     tokens = request.app[TOKENS]
     if not tokens:
+        _check_name(request)
         return
     scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
     sent = secret.strip().encode(errors="surrogateescape")  # whatever bytes the header holds
@@ -185,3 +188,20 @@ def _check(request: web.Request, *scopes: Scope) -> None:
         message = f"the token {token.name!r} does not allow this; it needs the scope {needed}"
         raise ProblemError(403, message)
     request[_WHO] = token.name
+
+
+def _check_name(request: web.Request) -> None:
+    """Without tokens only this machine may write, and no web page in a browser on it.
+
+    A page whose name was made to lead here (DNS rebinding) sends that name as `Host`.
+    """
+    try:
+        name = urlsplit(f"//{request.host}").hostname or ""
+    except ValueError:
+        name = ""
+    if not is_loopback(name):
+        message = (
+            f"without a token only this machine may write, by localhost or 127.0.0.1, not {name!r}; "
+            "set the variable that api.token_env names (MONITOR_TOKEN)"
+        )
+        raise ProblemError(403, message)

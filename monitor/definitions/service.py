@@ -100,6 +100,9 @@ def _api(settings: Settings) -> Iterator[Fault]:
         if (token.token_env is None) == (token.token_file is None):
             message = f"token {token.name!r} needs one of token_env, token_file"
             yield Fault(path=("api", "tokens", at), message=message)
+        if not token.scopes:
+            message = f"token {token.name!r} has no scopes; give some of annotate, read, admin"
+            yield Fault(path=("api", "tokens", at, "scopes"), message=message)
         if token.name in names[:at]:
             message = f"there are two tokens named {token.name!r}; give each a name of its own"
             yield Fault(path=("api", "tokens", at, "name"), message=message)

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -96,6 +97,13 @@ def test_every_route_is_described_and_says_what_it_does(tmp_path: Path) -> None:
     text = json.dumps(told)
     names = set(told["components"]["schemas"])
     assert {part.partition('"')[0] for part in text.split("#/components/schemas/")[1:]} <= names
+
+
+def test_the_page_and_what_is_not_found_lead_to_it(url: str) -> None:
+    with urlopen(url, timeout=10) as answer:  # noqa: S310
+        assert f'href="{PATH}"' in answer.read().decode()
+    status, problem = Service(url).get("/api/v1/nothing")
+    assert (status, PATH in problem["detail"]) == (404, True)
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,13 @@ async def test_its_end_is_told_later_and_all_of_it_is_listed(scene: Scene) -> No
     assert one["status"] == "succeeded"
 
 
+async def test_what_is_told_of_the_far_future_is_refused(scene: Scene) -> None:
+    client = await scene.open()
+    status, problem = await tell(client, started_at="9999-12-31T23:59:59Z")
+    assert (status, "more than a day ahead" in problem["detail"]) == (422, True)
+    assert (await tell(client, started_at=to_rfc3339(T0 + HOUR)))[0] == 201
+
+
 async def test_every_mistake_is_told_at_once(scene: Scene) -> None:
     client = await scene.open()
     status, problem = await tell(client, status="done", service=7)

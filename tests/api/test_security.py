@@ -87,6 +87,18 @@ async def test_a_route_asks_for_its_scope(
         assert await status(client, method, path, who, changed) == wanted, who
 
 
+async def test_whose_token_it_was_is_recorded(scene: Scene) -> None:
+    client = await scene.open(tokens=tokens())
+    for who in ("ci", "boss"):
+        await status(client, *NOTE[:2], who, NOTE[2])
+        await status(client, *RELEASE[:2], who, {**body(), "version": who})
+    async with client.get("/api/annotations") as answer:
+        assert {one["login"] for one in await answer.json()} == {"ci", "boss"}
+    async with client.get("/api/v1/releases") as answer:
+        told = (await answer.json())["releases"]
+    assert {one["version"]: one["by"] for one in told} == {"ci": "ci", "boss": "boss"}
+
+
 async def test_closed_reads_leave_the_probes_open_and_nothing_else(scene: Scene) -> None:
     client = await scene.open(tokens=tokens(), open_reads=False)
     reads = {
@@ -121,6 +133,24 @@ async def test_what_no_one_could_have_meant_is_401_and_no_fault(scene: Scene) ->
     assert await raw(url.port, b"/api/annotations", secret + b"\r\n" + key, b'{"text":"a"}') == 422
     packed = b"Content-Encoding: gzip"
     assert await raw(url.port, b"/api/annotations", secret + b"\r\n" + packed, b"abc") == 400
+
+
+async def test_without_tokens_a_page_of_another_name_cannot_write(scene: Scene) -> None:
+    client = await scene.open()
+    for host, expected in (
+        ("localhost", 200),
+        ("localhost:8321", 200),
+        ("127.0.0.1:1", 200),
+        ("[::1]:8321", 200),
+        ("rebound.example.com", 403),
+        ("rebound.example.com:8321", 403),
+        ("10.0.0.7", 403),
+        ("[", 403),
+    ):
+        answer = await client.post("/api/annotations", json={"text": "a"}, headers={"Host": host})
+        assert answer.status == expected, host
+        answer = await client.get("/api/v1/alerts", headers={"Host": host})
+        assert answer.status == 200
 
 
 async def raw(port: int | None, path: bytes, headers: bytes, told: bytes = b"{}") -> int:
