@@ -31,6 +31,11 @@ _WIDEST: Final = 10.0
 _UNITS_RATE: Final = 0.01
 _STRANGE: Final = 0.5
 """What a row above the threshold counts in the tails: less, so that one anomaly does not hide the next."""
+_SHAPE: Final = NAMES.index("shape")
+_SHAPES: Final = 100
+"""Looks at the shape before it counts."""
+_BEYOND_PAST_SHAPE: Final = 1.0
+"""Less than of the others: stretches overlap, so that there are fewer of them than rows."""
 _REMEMBERED: Final = 100
 _LARGEST: Final = 1e140
 """Squares of larger values overflow."""
@@ -54,6 +59,7 @@ class Reason(StrEnum):
     SEQUENCE_ABOVE = "sequence_above"
     SEQUENCE_BELOW = "sequence_below"
     SEQUENCE_SHIFT = "sequence_shift"
+    SHAPE = "shape"
     BEYOND_PAST = "beyond_past"
     STUCK = "stuck"
     MISSING = "missing"
@@ -101,7 +107,10 @@ class SeriesScorer:
         self._rows = 0
         self._forecasts = Forecasts()
         self._signals = Signals()
-        self._tails = [Tail(LOGISTIC if name in RESIDUALS else ()) for name in NAMES]
+        self._tails = [
+            Tail(LOGISTIC if name in RESIDUALS else (), least=_SHAPES if place == _SHAPE else 0)
+            for place, name in enumerate(NAMES)
+        ]
         self._spacing = Spacing()
         self._stuck = Runs(_STUCK_A_ROW)
         self._missing = Runs(_MISSING_A_ROW)
@@ -179,6 +188,8 @@ class SeriesScorer:
             for place, signal in enumerate(signals):
                 if signal > 1:
                     found = self._tails[place].evidence(signal)
+                    if place == _SHAPE:
+                        found = min(found, log10(self._rows) + _BEYOND_PAST_SHAPE)
                     if found > best:
                         best, which = found, place
         return best, _REASONS[which]
@@ -198,9 +209,8 @@ class SeriesScorer:
         absent = self._spacing.absent(time)
         if absent == 0 or self._missing.length:
             return 0.0
-        return min(
-            absent * _MISSING_A_ROW, self._missing.if_longer() * absent, log10(self._rows + 1)
-        )
+        most = log10(self._rows + 1) + _BEYOND_PAST
+        return min(self._missing.if_longer() * absent, most) - _MANY_SIGNALS
 
     def _learn(
         self, value: float, time: float, n: float, noise: float, signals: list[float]

@@ -10,17 +10,17 @@ from typing import Final
 from monitor.score.forecasts import Forecasts
 from monitor.score.residual import MAD_TO_SD, Residual
 from monitor.score.scale import RATE, clipped
+from monitor.score.shape import SHORTEST, Shape
 
 _NAN: Final = float("nan")
 NAMES: Final = (
     "above", "below", "high", "low", "shift", "volatile", "calm",
     "season_above", "season_below", "season_shift", "sequence_above", "sequence_below",
     "sequence_shift",
+    "shape",
 )  # fmt: skip
 """The signals, in the order in which they are given."""
-RESIDUALS: Final = frozenset(
-    {"above", "below", "shift", "season_above", "season_below", "sequence_above", "sequence_below"}
-)
+RESIDUALS: Final = frozenset(NAMES) - {"volatile", "calm", "shape"}
 """Those that have about variance 1 by their scale."""
 _SLOW: Final = 0.0005
 _WINSOR: Final = 5.0
@@ -30,6 +30,7 @@ _CLIP: Final = 6.0
 _CALM_CLIP: Final = 3.0
 _CALM_RATE: Final = 0.06
 _SETTLED: Final = 60
+_PERCENT: Final = 100.0
 _ROUNDING: Final = 1e-12
 _SMALLEST: Final = 1e-300
 
@@ -43,8 +44,8 @@ class Signals:
     """
 
     __slots__ = (
-        "_calm", "_error", "_mean", "_recent", "_rows", "_season", "_sequence", "_variance", "high",
-        "low", "scale",
+        "_calm", "_error", "_mean", "_period", "_recent", "_rows", "_season", "_sequence", "_shape",
+        "_variance", "high", "low", "scale",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -56,6 +57,8 @@ class Signals:
         self._sequence = Residual(rate=0.2, floor=0.02)
         self._recent: deque[float] = deque([0.0] * 7, maxlen=7)
         self._calm = 1.0
+        self._period: int | None = None
+        self._shape: Shape | None = None
 
     @property
     def limit(self) -> float:
@@ -85,6 +88,7 @@ class Signals:
             1 / (self._calmer(z) + 0.02) if self._rows > _SETTLED else _NAN,
             *self._season.measure((value - forecasts.profile) / noise, spread),
             *self._sequence.measure((value - forecasts.auto) / noise, spread),
+            _NAN if self._shape is None else _PERCENT * self._shape.measure(value) / spread,
         ]
 
     def learn(self, value: float, forecasts: Forecasts, noise: float) -> None:
@@ -94,6 +98,13 @@ class Signals:
             self._mean = self.high = self.low = value
             self.scale = self._spread()
             return
+        if forecasts.period != self._period:
+            self._period = period = forecasts.period
+            self._shape = None
+            if period is not None and period >= SHORTEST:
+                self._shape = Shape(period, forecasts.history.values)
+        if self._shape is not None:
+            self._shape.learn(value)
         error = (value - forecasts.expected) / noise
         z = error / self.scale
         self._calm = self._calmer(z)

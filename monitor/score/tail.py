@@ -47,14 +47,16 @@ class Tail:
         "_due",
         "_due_again",
         "_edge",
+        "_least",
         "_scale",
         "_seen",
         "_sums",
         "_weight",
     )
 
-    def __init__(self, prior: Sequence[float] = ()) -> None:
-        """Start as if these values had been seen."""
+    def __init__(self, prior: Sequence[float] = (), *, least: int = 0) -> None:
+        """Start as if the values of `prior` had been seen; silent before `least` others were."""
+        self._least = least
         self._counts = [0.0] * _BINS
         for value in prior:
             self._counts[_bin(value)] += 1
@@ -68,7 +70,7 @@ class Tail:
 
     def evidence(self, value: float) -> float:
         """-log10 of the share of the past that is at least `value`; 0 where nothing is known."""
-        if value <= _LOWEST or not self._sums:
+        if value <= _LOWEST or not self._sums or self._seen < self._least:
             return 0.0
         if value > self._edge:
             excess = _SHAPE * (value - self._edge) / self._scale
@@ -85,7 +87,13 @@ class Tail:
 
     def learn(self, value: float, weight: float = 1.0) -> None:
         """Count one value, or so much of one."""
-        self._counts[_bin(value)] += self._weight * weight
+        if value <= _LOWEST:
+            place = 0
+        elif value < _HIGHEST:
+            place = int(_PER_DECADE * log10(value) + _OFFSET)
+        else:
+            place = _TOP
+        self._counts[place] += self._weight * weight
         self._weight *= _GROWTH
         self._due -= 1
         if self._due < 0:
