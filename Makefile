@@ -43,8 +43,10 @@ layers: .venv
 	$(BIN)/lint-imports
 
 # Tests with real servers skip themselves where there are none; MONITOR_REQUIRE_SERVERS=1 forbids it.
+# Two processes, each with servers of its own; a file stays in one. A bare `pytest` is one process.
+SHARED_OUT := -n 2 --dist loadfile --no-loadscope-reorder
 test: .venv
-	$(BIN)/pytest --cov --cov-report= --cov-fail-under=0
+	$(BIN)/pytest $(SHARED_OUT) --cov --cov-report= --cov-fail-under=0
 
 coverage: .venv
 	@echo "== all packages, for information"

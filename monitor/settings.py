@@ -274,6 +274,21 @@ class Prometheus(Group):
     """Most series exported."""
 
 
+class ApiToken(Group):
+    """A token of its own for one writer: in an environment variable, or in a file."""
+
+    name: Text
+    """Who has it; recorded with what it writes."""
+    token_env: Variable | None = None
+    """Name of the environment variable with the token."""
+    token_file: Text | None = None
+    """File that holds the token and nothing else."""
+    scopes: Annotated[tuple[Literal["annotate", "read", "admin"], ...], Field(min_length=1)] = (
+        "annotate",
+    )
+    """What it allows: `annotate` (annotations, releases, gates), `read`, `admin` (everything)."""
+
+
 class Api(Group):
     """The HTTP interface."""
 
@@ -285,6 +300,8 @@ class Api(Group):
     """Port; 0 takes a free one."""
     token_env: Variable | None = "MONITOR_TOKEN"  # noqa: S105 - a name, not a token
     """Name of the environment variable with the token that writes need."""
+    tokens: tuple[ApiToken, ...] = ()
+    """More tokens, each with a name and scopes."""
 
 
 class Settings(Group):

@@ -120,6 +120,8 @@ class Counters:
         dead_letters: by reason.
         late: accepted events whose bucket had ended by their source's watermark.
         folded: dimension values counted as `other`, by dimension.
+        set_aside: events of units that a cohort could not count, by reason: `cohort_gone` (late, for one
+            that is not kept any more), `too_many_starts` (of one unit in one cohort).
         lost: events that retention removed before they were read.
         watermark: newest watermark, Unix seconds, by source.
         lag: events of the source that are not read yet.
@@ -150,6 +152,11 @@ class Counters:
         self.late = counter("late_events_total", "Accepted events that came after their bucket.")
         self.folded = counter(
             "folded_values_total", "Dimension values counted as other.", "dimension"
+        )
+        self.set_aside = counter(
+            "unit_events_set_aside_total",
+            "Events of units that count in no cohort, by reason.",
+            "reason",
         )
         self.lost = counter("lost_events_total", "Events removed by retention before the reading.")
         self.watermark = Gauge(
@@ -185,11 +192,25 @@ class Counters:
         for reason in reasons:
             self.dead_letters.labels(reason).inc()
 
+    def grew(
+        self, before: Mapping[tuple[str, str], int], after: Mapping[tuple[str, str], int]
+    ) -> None:
+        """Count what totals grew by.
+
+        Args:
+            before: totals by the name of a counter (an attribute) and its label.
+            after: the same ones, later.
+        """
+        for (name, label), total in after.items():
+            more = total - before.get((name, label), 0)
+            getattr(self, name).labels(label).inc(max(more, 0))
+
     def _begin(self) -> None:
         """Zero where the labels are known, so that the first fault is an increase."""
         known: dict[Counter, tuple[str, ...]] = {
             self.events: ("accepted", "dead_lettered"),
             self.dead_letters: tuple(Reject),
+            self.set_aside: ("cohort_gone", "too_many_starts"),
             self.frames: ("applied", "repeated", "quarantined", "gap"),
             self.snapshots: ("written", "failed", "restored"),
             self.alertmanager_posts: ("sent", "rejected", "failed"),

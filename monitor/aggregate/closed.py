@@ -84,7 +84,9 @@ class ClosedBuckets:
         """Measures of these rows over the window that ends with the newest bucket, float64[r, k]."""
         hi, lo = self._rolling[window_us]
         sums = hi[rows] + lo[rows]
-        return self._values.forms.measured(rows, sums, self._sketches.rolling(window_us))
+        return self._values.forms.measured(
+            rows, sums, self._sketches.rolling(window_us), window=True
+        )
 
     def sums(self, start_us: int) -> Floats | None:
         """Sums of one closed bucket, for rows that existed then; None where it is not kept."""

@@ -1,13 +1,15 @@
 """A panel of cohorts: buckets close twice, when their events are there and when their units are mature.
 
-The first time a bucket's starts become a cohort, whose running value is known and judged by nobody. The
+The first time a bucket's starts become a cohort, whose running value is known and judged by nobody: it is
+shown then, and again a few times while it grows (`running`). The
 second time, at the first edge of a bucket at or after its end plus the horizon, it closes like a bucket of
 any other panel: then all later steps of its units that came in time have been seen.
 
-Window values sum converted units and units over the buckets of the window: a unit that starts in several
-of them counts in each. They are exact where no bucket was sampled.
+A window's value is that of a cohort as long as the window: a unit that starts in several of its buckets
+counts once, and has come as far as from any of its starts. It is exact where no bucket was sampled.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
@@ -15,35 +17,24 @@ from typing import Any
 import numpy as np
 
 from monitor.aggregate.closing import Closing
+from monitor.aggregate.cohort_rows import CohortRows
 from monitor.aggregate.cohorts import Cohorts
 from monitor.aggregate.horizon import Horizon
 from monitor.aggregate.late import Restatement
 from monitor.aggregate.late_units import MOST, LateUnits
 from monitor.aggregate.panel import Panel, Tick
-from monitor.aggregate.sketches import EMPTY
+from monitor.aggregate.sketches import EMPTY, Sketch, added
 from monitor.definitions.calendar import bucket_end, bucket_start, window_start
 from monitor.definitions.plan import Calendar, MetricPlan
 from monitor.model.frame import Deltas, UnitEvents
-from monitor.model.segment import format_segment
 from monitor.model.tick import Bools, Floats, Ints, Observation
 
-STEP = ("step",)
-"""The grouping whose segments are the steps of a funnel."""
+REFRESHED = 4
+"""Parts of its horizon: after each, a bucket that is not mature is shown again as it stands."""
 
-
-def step_names(metric: MetricPlan) -> tuple[str, ...]:
-    """The segments of a funnel's steps, in order; of another metric none.
-
-    A name that comes again gets `#2`, `#3`.
-    """
-    if metric.cohort is None or metric.groupings[-1] != STEP or metric.kind != "funnel":
-        return ()
-    names = [step.event for step in metric.cohort.steps]
-    seen = [names[:i].count(name) for i, name in enumerate(names)]
-    return tuple(
-        format_segment([name if not again else f"{name}#{again + 1}"])
-        for name, again in zip(names, seen, strict=True)
-    )
+TOLD_APART = 1 << 16
+"""Units that are told apart in a window that still runs; where it holds more, a unit that starts in several of
+its buckets counts in each until they are judged: a shard that catches up must not sort them every minute."""
 
 
 class CohortPanel(Panel):
@@ -75,7 +66,7 @@ class CohortPanel(Panel):
         self._front = Closing(calendar)
         self._cohorts = [Cohorts(len(_steps(metric)), horizon) for metric in metrics]
         self._late_units = [LateUnits(cohorts) for cohorts in self._cohorts]
-        self._has_windows = any(m.window_us > m.calendar.width_us for m in metrics)
+        self._windowed = [m.window_us > m.calendar.width_us for m in metrics]
         if state is not None:
             self._front.load(state["front"])
             known = {(name, formula): parts for name, formula, *parts in state["cohorts"]}
@@ -84,22 +75,7 @@ class CohortPanel(Panel):
                     in_time, late = known[metric.name, metric.formula]
                     self._cohorts[i].load(in_time)
                     self._late_units[i].load(late)
-        self._steps = [self._step_rows(index) for index in range(len(self.metrics))]
-
-    def _step_rows(self, index: int) -> Ints:
-        """Rows of a funnel's steps: they exist from the start, as the whole does."""
-        rows, names = dict(self.series.items()), step_names(self.metrics[index])
-        group = len(self.metrics[index].groupings) - 1
-        found = []
-        for name in names:
-            row = rows.get((index, group, name))
-            if row is None:
-                row = self.series.add(index, group, name)
-                self.series.table["born_us"][row] = self.series.table["born_us"][
-                    self.series.whole(index)
-                ]
-            found.append(row)
-        return np.array(found, dtype=np.int64)
+        self._rows = CohortRows(self.series, self.metrics)
 
     def note_activity(self, base_starts: Ints) -> None:
         """Take in the base buckets in which any event arrived."""
@@ -170,28 +146,43 @@ class CohortPanel(Panel):
         """End of the next bucket whose events are there, if that is not after `until_us`."""
         return self._front.next_end(until_us)
 
-    def gather(self, until_us: int) -> Tick:
+    def gather(self, until_us: int) -> tuple[int, int]:
         """Make cohorts of the next bucket (see `next_end`), and let all units go on by its events.
 
         Args:
             until_us: the watermark: how far buckets may close, which bounds a gap.
 
         Returns:
-            The bucket as it stands, before its units have had their time.
+            Where the bucket begins and ends.
         """
         start = self._front.next_us
-        active = start in self._front.active
         if not self._front.begun:
             self._wholes_are_born(start)
         for cohorts, late in zip(self._cohorts, self._late_units, strict=True):
             late.keep(cohorts.close(start))
         self._front.move_on(until_us)
-        return self._running(start, active=active)
+        return start, bucket_end(self.calendar, start)
+
+    def running(self, start_us: int, end_us: int) -> Iterator[Tick]:
+        """Buckets as they stand whose units have not had their time.
+
+        Args:
+            start_us: of the bucket that has just ended. It is given, and so are earlier ones that have
+                meanwhile passed another part of their horizon.
+            end_us: its end.
+        """
+        held = {b for cohorts in self._cohorts for b in cohorts.buckets()}
+        for start in sorted(held - {start_us}):
+            end = bucket_end(self.calendar, start)
+            part_us = (self.horizon.mature_us(end) - end) / REFRESHED
+            if start < start_us and (end_us - end) // part_us > (start_us - end) // part_us:
+                yield self._running(start)
+        yield self._running(start_us)
 
     def _wholes_are_born(self, start: int) -> None:
         super()._wholes_are_born(start)
         born = self.series.table["born_us"]
-        for rows in self._steps:
+        for rows in self._rows.steps:
             born[rows] = np.minimum(born[rows], start)
 
     def mature_us(self, limit_us: int) -> int | None:
@@ -213,6 +204,7 @@ class CohortPanel(Panel):
         sums = self._sums(start)
         rows = np.arange(self.series.size)
         self._open.add(start, rows, sums, np.zeros_like(sums), size=len(rows), repeats=False)
+        self._open.add_entries(start, self._entries(start))
         tick = super().close(until_us)
         kept_from_us = tick.observation.end_us - self._restatement_us
         for cohorts, late in zip(self._cohorts, self._late_units, strict=True):
@@ -223,9 +215,13 @@ class CohortPanel(Panel):
         return tick
 
     @property
-    def unrestated(self) -> int:
-        """How often late events came for cohorts that were let go before their time."""
-        return sum(late.unrestated for late in self._late_units)
+    def set_aside(self) -> Counter[str]:
+        """Late events of cohorts that were let go before their time; starts of a unit beyond a few."""
+        return Counter(
+            cohort_gone=sum(late.unrestated for late in self._late_units),
+            too_many_starts=sum(cohorts.left_out for cohorts in self._cohorts)
+            + sum(late.left_out for late in self._late_units),
+        )
 
     def is_late_due(self) -> bool:
         """Whether `restatements` must be taken before the next bucket is judged."""
@@ -242,12 +238,16 @@ class CohortPanel(Panel):
         rows = np.arange(self.series.size)
         for index, late in enumerate(self._late_units):
             for start in late.take_due(self._closing.next_us):
+                came = late.came(start)
                 sums = np.zeros((len(rows), 2))
-                self._put(sums, index, late.counts(start, len(rows)))
+                self._rows.put(sums, index, came.counts(self._cohorts[index].steps, len(rows)))
                 change = sums - self._closed.sums_of(start, rows)
                 change[self.series.table["metric"] != index] = 0
                 at = np.flatnonzero(change.any(axis=1))
                 self._late.add(np.full(len(at), start), at, change[at])
+                if self._windowed[index] and len(at):
+                    entries = self._rows.entries(index, came).of_rows(at)
+                    self._late.add_entries(start, _new(entries, self._closed.sketch(start)))
         yield from super().restatements()
 
     def _sums(self, start_us: int) -> Floats:
@@ -255,25 +255,25 @@ class CohortPanel(Panel):
         size = self.series.size
         sums = np.zeros((size, 2))
         for index, cohorts in enumerate(self._cohorts):
-            self._put(sums, index, cohorts.counts(start_us, size))
+            self._rows.put(sums, index, cohorts.counts(start_us, size))
         return sums
 
-    def _put(self, sums: Floats, index: int, counts: Ints) -> None:
-        """Add a metric's converted units and units to the sums of its rows."""
-        sums[:, 0] += counts[-1]
-        sums[:, 1] += counts[0]
-        steps = self._steps[index]
-        if len(steps):
-            whole = self.series.whole(index)
-            sums[steps, 0] = counts[:, whole]
-            sums[steps, 1] = counts[0, whole]
+    def _entries(self, start_us: int) -> Sketch:
+        """The units of an open cohort, of the metrics that have windows."""
+        return added(
+            [
+                self._rows.entries(index, cohorts.came(start_us))
+                for index, cohorts in enumerate(self._cohorts)
+                if self._windowed[index]
+            ]
+        )
 
-    def _running(self, start: int, *, active: bool) -> Tick:
+    def _running(self, start: int) -> Tick:
         end = bucket_end(self.calendar, start)
         rows = np.arange(self.series.size)
         sums = self._sums(start)
         alive = self.series.table["born_us"] <= start
-        read = self._values.read(rows, sums, active=active)
+        read = self._values.read(rows, sums, active=True)
         value = np.where(alive, read.value, np.nan)
         return Tick(
             observation=Observation(
@@ -284,27 +284,28 @@ class CohortPanel(Panel):
             value=value,
             window_value=self._running_windows(end, rows, value),
             alive=alive,
-            active=active,
+            active=True,
         )
 
     def _running_windows(self, end: int, rows: Ints, value: Floats) -> Floats:
         """Values over the windows that end here: of cohorts that are mature, and of those that are not."""
-        if not self._has_windows:
-            return value.copy()
         out = value.copy()
         lengths = self._values.window_us(rows)
+        open_starts = {b for cohorts in self._cohorts for b in cohorts.buckets()}
         for window in self._closed.windows_us:
             first = window_start(self.calendar, end, window)
-            sums = np.zeros((len(rows), 2))
-            for start in self._closed.starts():
-                if start >= first:
-                    sums += self._closed.sums_of(start, rows)
-            open_starts = {b for cohorts in self._cohorts for b in cohorts.buckets()}
-            for start in sorted(open_starts):
-                if first <= start < end:
-                    sums += self._sums(start)
+            past = [b for b in self._closed.starts() if first <= b < end]
+            running = sorted(b for b in open_starts if first <= b < end)
             mine = rows[lengths == window]
-            out[mine] = self._values.read(mine, sums[mine], active=True).value
+            sums = np.zeros((len(mine), 2))
+            for start in past:
+                sums += self._closed.sums_of(start, mine)
+            for start in running:
+                sums += self._sums(start)[mine]
+            if sums.sum() <= TOLD_APART:
+                sketches = [*map(self._closed.sketch, past), *map(self._entries, running)]
+                sums = self._values.forms.measured(mine, sums, added(sketches), window=True)
+            out[mine] = self._values.read(mine, sums, active=True).value
         return out
 
     def partials(self) -> Iterator[Tick]:
@@ -327,7 +328,7 @@ class CohortPanel(Panel):
                 late.keep(cohorts.close(start))
 
     def _stale(self, limit_us: int) -> Ints:
-        steps = np.concatenate([np.empty(0, np.int64), *self._steps])
+        steps = np.concatenate([np.empty(0, np.int64), *self._rows.steps])
         return np.setdiff1d(super()._stale(limit_us), steps)
 
     def _first_held(self, rows: Ints) -> Ints:
@@ -362,6 +363,14 @@ class CohortPanel(Panel):
 
 def _steps(metric: MetricPlan) -> tuple[Any, ...]:
     return () if metric.cohort is None else metric.cohort.steps
+
+
+def _new(entries: Sketch, known: Sketch) -> Sketch:
+    """The entries that are not known yet."""
+    twice = Sketch(slot=entries.slot, key=entries.key, count=np.full(len(entries), 2))
+    both = added([known, twice])
+    fresh = both.at(both.count == 2)  # noqa: PLR2004 - what is known counts one more
+    return Sketch(slot=fresh.slot, key=fresh.key, count=np.ones(len(fresh), dtype=np.int64))
 
 
 def _by_bucket(at: Ints, bucket: Ints) -> Iterator[Ints]:

@@ -24,6 +24,28 @@ LARGEST_BLOCK = 1 << 18
 _NOTHING: Ints = np.empty(0, dtype=np.int64)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Came:
+    """How far the units of a cohort have come, each once a series.
+
+    Attributes:
+        row: the series. int64[u]
+        key: hash of the unit. int64[u]
+        step: the furthest step that it has reached from any of its starts. int64[u]
+    """
+
+    row: Ints
+    key: Ints
+    step: Ints
+
+    def counts(self, steps: int, size: int) -> Ints:
+        """Units that have reached each step, by row. int64[steps, size]."""
+        at = self.row + size * self.step
+        exactly = np.bincount(at, minlength=steps * size).reshape(steps, size)
+        counts: Ints = np.cumsum(exactly[::-1], axis=0)[::-1]
+        return counts
+
+
 @dataclass(slots=True, kw_only=True)
 class _Cohort:
     """The units of one bucket.
@@ -82,6 +104,11 @@ class Cohorts:
     def add_later(self, bucket_us: int, steps: Ints, keys: Ints, times_us: Ints) -> None:
         """Take in later steps of an open bucket."""
         self._later.add(bucket_us, np.stack([steps, keys, times_us]))
+
+    @property
+    def left_out(self) -> int:
+        """Starts that were not kept, of units that start very often in one bucket."""
+        return self._starts.left_out
 
     def open_buckets(self) -> list[int]:
         """Buckets that hold anything and have not closed."""
@@ -165,12 +192,22 @@ class Cohorts:
         if cohort is None:
             return np.zeros((self.steps, size), dtype=np.int64)
         if cohort.counts is None or cohort.counts.shape[1] < size:
-            reached = cohort.block.starters.step[cohort.offset + cohort.start.astype(np.int64)]
-            best = np.maximum.reduceat(reached, cohort.first.astype(np.int64))
-            at = cohort.row.astype(np.int64) + size * best.astype(np.int64)
-            exactly = np.bincount(at, minlength=self.steps * size).reshape(self.steps, size)
-            cohort.counts = np.cumsum(exactly[::-1], axis=0)[::-1]
+            cohort.counts = self.came(bucket_us).counts(self.steps, size)
         return cohort.counts
+
+    def came(self, bucket_us: int) -> Came:
+        """How far the units of a cohort have come."""
+        cohort = self._cohorts.get(bucket_us)
+        if cohort is None:
+            return Came(row=_NOTHING, key=_NOTHING, step=_NOTHING)
+        at, first = cohort.offset + cohort.start.astype(np.int64), cohort.first.astype(np.int64)
+        starters = cohort.block.starters
+        best = np.maximum.reduceat(starters.step[at], first)
+        return Came(
+            row=cohort.row.astype(np.int64),
+            key=starters.key[at[first]],
+            step=best.astype(np.int64),
+        )
 
     def judged(self, bucket_us: int) -> None:
         """A bucket was judged: its cohort stays only for late events."""

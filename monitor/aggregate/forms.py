@@ -12,6 +12,8 @@ from monitor.model.tick import Bools, Floats, Ints
 from monitor.stats.distinct import KEPT, estimate
 from monitor.stats.histogram import edges
 
+_NOWHERE: tuple[Ints, Ints] = (np.empty(0, np.int64), np.empty(0, np.int64))
+
 
 class Source(Protocol):
     """Where the entries of slots are read: the sketch of a bucket, or that of a window."""
@@ -42,13 +44,17 @@ class Forms:
         self._table = table
         # One more, for rows of no metric (-1).
         self._units = np.zeros((len(metrics) + 1, measures), dtype=np.bool_)
+        self._windowed = self._units.copy()
         self._q = np.full((len(metrics) + 1, measures), np.nan)
         for i, metric in enumerate(metrics):
             for j, measure in enumerate(metric.measures):
                 self._units[i, j] = measure.form is Form.UNIQUES
                 if measure.form is Form.QUANTILE and measure.q is not None:
                     self._q[i, j] = measure.q
-        self.any = bool(self._units.any() or not np.isnan(self._q).all())
+                self._windowed[i, j] = (
+                    metric.cohort is not None and metric.window_us > metric.calendar.width_us
+                )
+        self.any = bool(self._units.any() or self._windowed.any() or not np.isnan(self._q).all())
 
     def of_units(self, slots: Ints) -> Bools:
         """Which slots hold units; the others hold histograms."""
@@ -56,13 +62,15 @@ class Forms:
         units: Bools = self._units[metric, measure_of(slots)]
         return units
 
-    def measured(self, rows: Ints, sums: Floats, source: Source) -> Floats:
+    def measured(self, rows: Ints, sums: Floats, source: Source, *, window: bool = False) -> Floats:
         """The sums, with the columns of sketches filled in.
 
         Args:
             rows: sorted.
             sums: float64[rows, k].
             source: the entries of the same bucket or window.
+            window: whether it is a window: there the units of cohorts, which a bucket knows by their
+                number, are told apart.
 
         Returns:
             float64[rows, k]: of units how many there are; of histograms the quantile, NaN where
@@ -75,6 +83,9 @@ class Forms:
         at, measure = np.nonzero(self._units[metric])
         if len(at):
             out[at, measure] = _units(source, slots_of(rows[at], measure))
+        at, measure = np.nonzero(self._windowed[metric]) if window else _NOWHERE
+        if len(at):
+            out[at, measure] = source.distinct(slots_of(rows[at], measure))
         at, measure = np.nonzero(~np.isnan(self._q[metric]))
         if len(at):
             slots = slots_of(rows[at], measure)

@@ -237,7 +237,9 @@ class _Window:
         for start in self._starts[self._stop : stop]:
             self._add(start, +1)
         self._begin, self._stop = begin, stop
-        return self._values.forms.measured(self.rows, self._hi + self._lo, self._rolling)
+        return self._values.forms.measured(
+            self.rows, self._hi + self._lo, self._rolling, window=True
+        )
 
     def _restart(self) -> None:
         self._hi, self._lo = np.zeros((2, len(self.rows), self._closed.measures))

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from monitor.aggregate.cohorts import Cohorts
+from monitor.aggregate.cohorts import Came, Cohorts
 from monitor.aggregate.starters import Starters
 from monitor.aggregate.unit_log import UnitLog
 from monitor.aggregate.unit_pile import UnitPile
@@ -34,9 +34,15 @@ class LateUnits:
 
     def __init__(self, cohorts: Cohorts) -> None:
         self._cohorts = cohorts
+        self._starts = UnitPile(KEPT)
         self.unrestated = 0
         self.oldest_us: int | None = None
         self.clear()
+
+    @property
+    def left_out(self) -> int:
+        """Starts that were not kept, of units that start very often in one bucket."""
+        return self._starts.left_out
 
     def keep(self, later: Ints) -> None:
         """Keep the later steps of a bucket that closes, columns (step, key, time)."""
@@ -79,8 +85,8 @@ class LateUnits:
         self.unrestated += sum(bucket < reach_us for bucket in due)
         return [bucket for bucket in due if bucket >= reach_us]
 
-    def counts(self, bucket_us: int, size: int) -> Ints:
-        """Units of a judged cohort that have reached each step, by row. int64[steps, size]."""
+    def came(self, bucket_us: int) -> Came:
+        """How far the units of a judged cohort have come."""
         late = self._starts.get(bucket_us)
         row, key, time_us, step = self._cohorts.members(bucket_us)
         units = np.union1d(late[1], key[np.isin(key, self._late.of(np.unique(key))[1])])
@@ -93,7 +99,7 @@ class LateUnits:
             part = slice(*np.searchsorted(steps, [number, number + 1]).tolist())
             starters.advance(number, keys[part], times[part], self._cohorts.horizon)
         step[again] = starters.step
-        return _counted(row, key, step, (self._cohorts.steps, size))
+        return _kept(row, key, step.astype(np.int64))
 
     def let_go(self, before_us: int) -> None:
         """Forget what only cohorts from before this time would need."""
@@ -107,7 +113,7 @@ class LateUnits:
         """Forget all events."""
         self._log = UnitLog(MOST)
         self._late = UnitLog(MOST)
-        self._starts = UnitPile(KEPT)
+        self._starts.clear()
         self._due: set[int] = set()
         self._keys: list[Ints] = []
         self.oldest_us = None
@@ -135,19 +141,16 @@ class LateUnits:
         self.unrestated = state["unrestated"]
 
 
-def _counted(row: Ints, key: Ints, step: Ints, shape: tuple[int, int]) -> Ints:
-    """Units by step and row; of each row those with the smallest hashes. int64[steps, size]."""
-    out = np.zeros(shape, dtype=np.int64)
+def _kept(row: Ints, key: Ints, step: Ints) -> Came:
+    """The units of these starts; of each row those with the smallest hashes."""
     if not len(row):
-        return out
+        return Came(row=row, key=key, step=step)
     order = np.lexsort((key, row))
     row, key, step = row[order], key[order], step[order]
     new_row = np.r_[True, row[1:] != row[:-1]]
     first = np.flatnonzero(new_row | np.r_[True, key[1:] != key[:-1]])
-    best, row = np.maximum.reduceat(step, first), row[first]
+    best, row, key = np.maximum.reduceat(step, first), row[first], key[first]
     heads = np.flatnonzero(np.r_[True, row[1:] != row[:-1]])
     place = np.arange(len(row)) - np.repeat(heads, np.diff(np.r_[heads, len(row)]))
     kept = place < KEPT
-    np.add.at(out, (best[kept], row[kept]), 1)
-    counts: Ints = np.cumsum(out[::-1], axis=0)[::-1]
-    return counts
+    return Came(row=row[kept], key=key[kept], step=best[kept])

@@ -184,6 +184,11 @@ class Panel:
             if segment != names[row] and len(metric.groupings[groups[i]]) == 1:
                 self.folded[metric.name, metric.groupings[groups[i]][0]] += _events(deltas, i)
 
+    @property
+    def set_aside(self) -> Counter[str]:
+        """Events of units that a cohort could not count, by reason."""
+        return Counter()
+
     def next_end(self, until_us: int) -> int | None:
         """End of the next bucket to close, if that is not after `until_us`."""
         return self._closing.next_end(until_us)

@@ -1,4 +1,4 @@
-"""The HTTP application: routes over the journal's view. It reads; nothing here writes.
+"""The HTTP application: routes over the journal's view, and what is appended to the journal by hand.
 
 Every read of the view runs in a thread, so that the event loop never waits for the disk.
 """
@@ -16,14 +16,17 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from monitor.api import page, query
+from monitor.api import annotations, page, query
+from monitor.api.app_keys import APPEND, CLOCK, RECENT, STORE, Append, Recent
 from monitor.api.problem import MAX_BODY, problem, problems
+from monitor.api.tokens import TOKENS, Tokens
 from monitor.clock import Clock
 from monitor.definitions.plan import MetricPlan, Plan
 from monitor.export.prometheus import MAX_SERIES, BucketCollector, Segments
 from monitor.journal.records import WHOLE, alert_line
 from monitor.journal.store import Store
 from monitor.model.incident import IncidentState
+from monitor.model.record import Record
 from monitor.settings import environment
 
 Readiness = Callable[[], Sequence[str]]
@@ -92,6 +95,8 @@ def create_app(
     segments: str = Segments.ALL,
     max_series: int = MAX_SERIES,
     multiprocess_dir: Path | str | None = None,
+    tokens: Tokens | None = None,
+    append: Append | None = None,
 ) -> web.Application:
     """The application.
 
@@ -106,6 +111,8 @@ def create_app(
         max_series: how many series of buckets `/metrics` shows at most.
         multiprocess_dir: where all roles write their counters, by default PROMETHEUS_MULTIPROC_DIR;
             they are then read from there, and `registry` is not.
+        tokens: who may write; without any, everyone who reaches it.
+        append: keeps what is written; by default in `store`.
 
     Raises:
         StateError: the path is no usable state file.
@@ -120,6 +127,8 @@ def create_app(
         scraped.register(_Of(registry))
     app = web.Application(middlewares=[problems], client_max_size=MAX_BODY)
     app[SERVING] = Serving(view, plan, clock, ready, scraped)
+    app[STORE], app[CLOCK], app[TOKENS] = view, clock, tokens or Tokens()
+    app[APPEND], app[RECENT] = append or _appending(view), Recent()
     if view is not store:
         app.on_cleanup.append(_close)
     app.add_routes(
@@ -131,9 +140,19 @@ def create_app(
             web.get("/api/v1/alerts", get_alerts),
             web.get("/api/v1/metrics", get_metrics),
             web.get("/api/v1/metrics/{name}/buckets", get_buckets),
+            *annotations.ROUTES,
         ]
     )
     return app
+
+
+def _appending(store: Store) -> Append:
+    """Into the state file, off the event loop."""
+
+    async def append(records: Sequence[Record]) -> None:
+        await asyncio.to_thread(store.commit, records)
+
+    return append
 
 
 async def _close(app: web.Application) -> None:

@@ -7,7 +7,7 @@ import msgspec
 import structlog
 from aiohttp import web
 
-from monitor.errors import StateError
+from monitor.errors import MonitorError
 
 MAX_BODY = 1024 * 1024
 """Bytes of a request's body at most."""
@@ -15,6 +15,7 @@ MAX_BODY = 1024 * 1024
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _CLIENT_FAULT = 400
+_UNAUTHORISED = 401
 _KEPT_HEADERS = ("Allow", "Location")
 _log = structlog.get_logger()
 
@@ -60,11 +61,14 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     try:
         return await handler(request)
     except ProblemError as error:
-        return problem(error.status, error.detail, **error.more)
+        answer = problem(error.status, error.detail, **error.more)
+        if error.status == _UNAUTHORISED:
+            answer.headers["WWW-Authenticate"] = 'Bearer realm="monitor"'
+        return answer
     except web.HTTPException as error:
         return _of_http(request, error)
-    except StateError as error:
-        _log.error("api.state_unreadable", path=request.path, reason=str(error))
+    except MonitorError as error:
+        _log.error("api.unavailable", path=request.path, reason=str(error))
         return problem(503, str(error))
     except Exception:  # noqa: BLE001 - a request never ends the server
         _log.exception("api.failed", path=request.path)

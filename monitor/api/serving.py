@@ -18,17 +18,18 @@ _REMEDIES = {
 }
 
 
-def check_bind(host: str, token: str | None) -> None:
+def check_bind(host: str, *, protected: bool) -> None:
     """Refuse an address that others can reach while no token protects the writes.
 
     Raises:
         ConfigError: with the remedy.
     """
-    if token or is_loopback(host):
+    if protected or is_loopback(host):
         return
     message = (
         f"api.host is {host!r}, which other machines can reach, and there is no token: set the "
-        "variable that api.token_env names (MONITOR_TOKEN), or api.host to 127.0.0.1"
+        "variable that api.token_env names (MONITOR_TOKEN), or name some in api.tokens, or api.host "
+        "to 127.0.0.1"
     )
     raise ConfigError(message)
 
@@ -71,14 +72,14 @@ class Running:
         _log.info("api.stopped", address=self.url)
 
 
-async def serve(app: web.Application, host: str, port: int, *, token: str | None = None) -> Running:
+async def serve(app: web.Application, host: str, port: int, *, protected: bool = False) -> Running:
     """Listen there until `stop`; port 0 takes a free one.
 
     Raises:
         ConfigError: the address needs a token, and there is none.
         MonitorError: nothing can listen there; with the address and the remedy.
     """
-    check_bind(host, token)
+    check_bind(host, protected=protected)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
     await runner.setup()
     try:

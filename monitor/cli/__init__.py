@@ -24,6 +24,7 @@ VERBS = (
     "score",
     "run",
     "explain",
+    "annotate",
     "deadletters",
     "dashboards",
 )

@@ -2,17 +2,20 @@
 
 import math
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.table import Table
 
+from monitor.aggregate.cohort_memory import cohort_memory
 from monitor.cli.options import config_option, console, json_option, print_json
 from monitor.definitions.budget import groupings_of, log_thresholds, series_bounds
 from monitor.definitions.compile import compile_plan
 from monitor.definitions.load import Configuration, load
 from monitor.definitions.mistake import Mistake, MistakesError
+from monitor.definitions.plan import Plan
 from monitor.definitions.schema import Metric
 from monitor.model.quantity import format_duration
 from monitor.model.time import DAY, HOUR, SECOND
@@ -20,6 +23,7 @@ from monitor.settings import environment
 
 _YEAR = 365 * DAY
 _ROUND = 10
+_THOUSAND = 1000
 
 
 @click.command(name="check")
@@ -49,10 +53,9 @@ def summary(configuration: Configuration) -> dict[str, Any]:
     """What `--json` prints of a configuration without mistakes."""
     budget = configuration.settings.alert_budget
     metrics = configuration.metrics
-    unserved = compile_plan(configuration).unserved
-    rows = [
-        _metric(metric, configuration, served=metric.name not in unserved) for metric in metrics
-    ]
+    plan = compile_plan(configuration)
+    unserved = plan.unserved
+    rows = [_metric(metric, configuration, plan) for metric in metrics]
     return {
         "ok": True,
         "errors": [],
@@ -69,19 +72,20 @@ def _place(mistake: Mistake) -> dict[str, Any]:
     return {"file": mistake.file, "line": mistake.line or None, "message": mistake.message}
 
 
-def _metric(metric: Metric, configuration: Configuration, *, served: bool) -> dict[str, Any]:
+def _metric(metric: Metric, configuration: Configuration, plan: Plan) -> dict[str, Any]:
     settings = configuration.settings
     cap = settings.cardinality.per_dimension
     logs = log_thresholds(metric, configuration.metrics, settings.alert_budget, cap)
     return {
         "name": metric.name,
         "kind": metric.kind,
-        "served": served,
+        "served": metric.name not in plan.unserved,
         "status": metric.status,
         "severity": metric.alert.severity,
         "bucket_seconds": metric.bucket / SECOND,
         "segments": [list(grouping) for grouping in metric.segments],
         "series_at_most": sum(series_bounds(metric, cap)),
+        "cohorts": _cohorts(metric, plan, cap),
         "thresholds": [
             {
                 "dimension": ",".join(grouping) or "all",
@@ -91,6 +95,16 @@ def _metric(metric: Metric, configuration: Configuration, *, served: bool) -> di
             for grouping, log in zip(groupings_of(metric), logs, strict=True)
         ],
     }
+
+
+def _cohorts(metric: Metric, plan: Plan, cap: int) -> dict[str, Any] | None:
+    """The memory of the cohorts of a metric that follows units."""
+    for of in plan.metrics:
+        if of.name == metric.name:
+            bounds = series_bounds(metric, cap)[: len(of.event_groupings)]
+            found = cohort_memory(of, sum(bounds))
+            return None if found is None else asdict(found)
+    return None
 
 
 def _print(result: dict[str, Any]) -> None:
@@ -104,9 +118,27 @@ def _print(result: dict[str, Any]) -> None:
         f"at most {result['series_at_most']:,} series"
     )
     out.print(_table(result["metrics"]))
+    for row in result["metrics"]:
+        if row["cohorts"] is not None:
+            out.print(_memory(row))
     if result["not_served"]:
         names = ", ".join(result["not_served"])
         out.print(f"* not served yet (derived from a conversion, funnel or retention): {names}")
+
+
+def _memory(row: dict[str, Any]) -> str:
+    of = row["cohorts"]
+    return (
+        f"{row['name']}: units wait in up to {_counted(of['cohorts'], 'cohort')}, "
+        f"{of['bytes_per_start']} bytes a start: {_size(of['bytes_per_start'] * 10**6)} a million, "
+        f"{_size(of['bytes_at_most'])} at most"
+    )
+
+
+def _size(count: float) -> str:
+    """Bytes in short: `31 MB`, `1.2 GB`."""
+    megabytes = count / 10**6
+    return f"{megabytes:,.0f} MB" if megabytes < _THOUSAND else f"{megabytes / _THOUSAND:,.1f} GB"
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:

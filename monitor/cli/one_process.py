@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from monitor.api.app import create_app
 from monitor.api.serving import Running, serve
+from monitor.api.tokens import Tokens
 from monitor.clock import Clock
 from monitor.core.effects import Effect
 from monitor.definitions import Configuration
@@ -70,6 +71,7 @@ class OneProcess:
             caught_up()
 
         settings = self.configuration.settings
+        tokens = Tokens.of(settings.api, environment())
         app = create_app(
             self.store,
             self.plan,
@@ -78,9 +80,9 @@ class OneProcess:
             ready=lambda: () if read.is_set() else (NOT_CAUGHT_UP,),
             segments=settings.prometheus.segments,
             max_series=settings.prometheus.max_series,
+            tokens=tokens,
         )
-        token = environment().get(settings.api.token_env or "")
-        running = await serve(app, settings.api.host, settings.api.port, token=token)
+        running = await serve(app, settings.api.host, settings.api.port, protected=bool(tokens))
         listening(running)
         pusher = self._pusher(running.url)
         pump = Pump(

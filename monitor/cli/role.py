@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry
 from monitor import telemetry
 from monitor.api.app import create_app
 from monitor.api.serving import serve
+from monitor.api.tokens import Tokens
 from monitor.clock import wall_clock
 from monitor.definitions import Configuration, load
 from monitor.errors import MonitorError
@@ -62,7 +63,10 @@ class Role:
         """The view, the API, and what Alertmanager is told."""
         settings = self.configuration.settings
         caught_up = asyncio.Event()
-        with Store(self.folder.view(await self.service.cluster())) as store:
+        tokens = Tokens.of(settings.api, environment())
+        async with contextlib.AsyncExitStack() as open_now:
+            store = open_now.enter_context(Store(self.folder.view(await self.service.cluster())))
+            append = await open_now.enter_async_context(self.service.appending())
             app = create_app(
                 store,
                 self.service.plan,
@@ -72,9 +76,10 @@ class Role:
                 segments=settings.prometheus.segments,
                 max_series=settings.prometheus.max_series,
                 multiprocess_dir=self.folder.counters,
+                tokens=tokens,
+                append=append,
             )
-            token = environment().get(settings.api.token_env or "")
-            running = await serve(app, settings.api.host, settings.api.port, token=token)
+            running = await serve(app, settings.api.host, settings.api.port, protected=bool(tokens))
             pusher = self._pusher(store, running.url)
             view = self.service.view(
                 store, changed=pusher.notify if pusher else _nothing, caught_up=caught_up.set

@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from monitor import telemetry
 from monitor.api.serving import check_bind
+from monitor.api.tokens import Tokens
 from monitor.cli.one_process import OneProcess, stopped_by_signals
 from monitor.cli.options import config_option
 from monitor.clock import wall_clock
@@ -96,7 +97,7 @@ def _roles(text: str) -> list[str]:
 def _check_port(configuration: Configuration) -> None:
     """Say at once what the role `serve` would meet: a port in use, an address without a token."""
     api = configuration.settings.api
-    check_bind(api.host, environment().get(api.token_env or ""))
+    check_bind(api.host, protected=bool(Tokens.of(api, environment())))
     try:
         with socket.create_server((api.host, api.port)):
             pass

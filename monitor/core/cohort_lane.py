@@ -13,7 +13,7 @@ import numpy as np
 from monitor.aggregate.cohort_panel import CohortPanel
 from monitor.aggregate.horizon import Horizon
 from monitor.aggregate.panel import Panel, Tick
-from monitor.core.effects import ClosedBucket, Effect, RunningBucket
+from monitor.core.effects import ClosedBucket, Effect, RestatedBucket, RunningBucket
 from monitor.core.lane import Lane
 from monitor.core.lane_key import LaneKey
 from monitor.definitions.plan import MetricPlan, Plan
@@ -47,19 +47,37 @@ class CohortLane(Lane):
 
     def close(self, until_us: int) -> list[Effect]:
         """Show the next bucket whose events are there; judge those whose units have had their time."""
-        tick = self.cohorts.gather(until_us)
-        end_us = tick.observation.end_us
-        effects: list[Effect] = [self._running(tick)]
-        return effects + self._mature(end_us, until_us)
+        start_us, end_us = self.cohorts.gather(until_us)
+        judged = self._mature(end_us, until_us)
+        if not self.shows_running:
+            return judged
+        return [*map(self._running, self.cohorts.running(start_us, end_us)), *judged]
 
     def finish(self, watermark_us: int) -> list[Effect]:
-        """The end of a replay: what is mature by now is judged, the rest stays `immature`."""
+        """The end of a replay: what is mature by now is judged, the rest stays `immature`.
+
+        What came late for the rest restates it, as it does what was judged.
+        """
         self.cohorts.end_input()
         effects = [*self._mature(watermark_us, watermark_us), *self.restate()]
+        immature: set[int] = set()
         for tick in self.cohorts.partials():
             ended = self.cohorts.is_ended(tick)
+            if ended:
+                immature.add(tick.observation.start_us)
             effects.append(self._partial(tick, State.IMMATURE if ended else State.PARTIAL))
-        return effects
+            if self.panel.is_late_due():
+                effects += self._restate_some(immature)
+        return effects + self._restate_some(immature)
+
+    def _restate_some(self, immature: set[int]) -> list[Effect]:
+        """Apply the late events so far; these buckets were not judged."""
+        return [
+            replace(effect, unjudged=State.IMMATURE)
+            if isinstance(effect, RestatedBucket) and effect.start_us in immature
+            else effect
+            for effect in self.restate()
+        ]
 
     def _mature(self, limit_us: int, until_us: int) -> list[Effect]:
         effects: list[Effect] = []

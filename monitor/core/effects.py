@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.model.incident import IncidentChanged, IncidentFaded
-from monitor.model.tick import Floats, Ints
+from monitor.model.tick import Floats, Ints, State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +82,7 @@ class RestatedBucket:
 
     Attributes:
         revision: by row, from 1 on. int64
+        unjudged: state of the rows that revision 0 does not have.
     """
 
     start_us: int
@@ -92,6 +93,7 @@ class RestatedBucket:
     n: Floats
     window_value: Floats
     measures: Floats
+    unjudged: State = State.LEARNING
 
 
 Effect = ClosedBucket | RunningBucket | RestatedBucket | IncidentChanged | IncidentFaded

@@ -37,6 +37,7 @@ class Lane:
 
     Attributes:
         key: as given.
+        shows_running: whether cohorts are shown before they can be judged; decisions are the same.
         panel: series and buckets.
         changes: incidents that ended because `state` does not fit the definitions any more.
     """
@@ -55,6 +56,7 @@ class Lane:
         self.guard = Guard(bucket_us=width)
         self.incidents = Incidents()
         self.changes: list[Change] = []
+        self.shows_running = True
         self._groups: dict[tuple[int, int], tuple[Group, ...]] = {}
         if state is not None:
             self._load(state)

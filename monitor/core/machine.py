@@ -16,13 +16,23 @@ from monitor.model.frame import Deltas, Frame
 class Machine:
     """The state machine of one shard.
 
+    Args:
+        shows_running: whether cohorts are shown before they can be judged. Decisions are the same.
+
     Attributes:
         plan: the compiled definitions.
         shard: which metrics: those of `plan.shard_of`.
         counters: what was done and what was refused, by name.
     """
 
-    def __init__(self, plan: Plan, shard: int = 0, *, state: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        shard: int = 0,
+        *,
+        state: dict[str, Any] | None = None,
+        shows_running: bool = True,
+    ) -> None:
         self.plan = plan
         self.shard = shard
         self.counters: Counter[str] = Counter()
@@ -31,6 +41,8 @@ class Machine:
             self.counters.update(state["counters"])
         self._metrics = {m.name: m for m in plan.metrics if plan.shard_of(m.name) == shard}
         self._lanes = self._open_lanes({} if state is None else snapshot.lanes(state))
+        for lane in self._lanes:
+            lane.shows_running = shows_running
         self._lane_of = {m.name: lane for lane in self._lanes for m in lane.panel.metrics}
 
     def _open_lanes(self, states: dict[LaneKey, dict[str, Any]]) -> list[Lane]:
@@ -59,6 +71,11 @@ class Machine:
     def folded(self) -> Counter[tuple[str, str]]:
         """Events that went to `other`, by (metric, dimension)."""
         return sum((lane.panel.folded for lane in self._lanes), Counter[tuple[str, str]]())
+
+    @property
+    def set_aside(self) -> Counter[str]:
+        """Events of units that a cohort could not count, by reason."""
+        return sum((lane.panel.set_aside for lane in self._lanes), Counter[str]())
 
     def gap(self, frame: Frame) -> int:
         """Offsets missing between what was applied of the frame's source and the frame."""

@@ -89,12 +89,20 @@ def is_loopback(host: str) -> bool:
 
 def _api(settings: Settings) -> Iterator[Fault]:
     host = settings.api.host
-    if not settings.api.token_env and not is_loopback(host):
+    if not settings.api.token_env and not settings.api.tokens and not is_loopback(host):
         message = (
             f"api.host {host!r} is reached from other machines, and writes need a token there; "
             "write token_env, or the host 127.0.0.1"
         )
         yield Fault(path=("api", "host"), message=message)
+    names = [token.name for token in settings.api.tokens]
+    for at, token in enumerate(settings.api.tokens):
+        if (token.token_env is None) == (token.token_file is None):
+            message = f"token {token.name!r} needs one of token_env, token_file"
+            yield Fault(path=("api", "tokens", at), message=message)
+        if token.name in names[:at]:
+            message = f"there are two tokens named {token.name!r}; give each a name of its own"
+            yield Fault(path=("api", "tokens", at, "name"), message=message)
 
 
 def settings_doubts(
@@ -113,7 +121,8 @@ def settings_doubts(
         message = f"hash_key_env: units are hashed with a key that everyone knows; {remedy}"
         yield Fault(path=("hash_key_env",), message=message)
     api = settings.api
-    if api.token_env and not environment.get(api.token_env) and not is_loopback(api.host):
+    protected = api.tokens or (api.token_env and environment.get(api.token_env))
+    if api.token_env and not protected and not is_loopback(api.host):
         message = (
             f"api.host {api.host!r}: without a token in ${api.token_env} the service will not start"
         )

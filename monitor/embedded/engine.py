@@ -15,6 +15,7 @@ import structlog
 from monitor.clock import Clock
 from monitor.core.effects import ClosedBucket, Effect, RestatedBucket, RunningBucket
 from monitor.core.machine import Machine
+from monitor.core.tally import tally
 from monitor.definitions.plan import Plan
 from monitor.errors import StateError
 from monitor.ingest.envelope import Fields
@@ -106,6 +107,7 @@ class Engine:
             state = SourceState(number=number, position=1, watermark={})
             self._known.setdefault(name, state)
         self.machines = {shard: self._open(shard) for shard in range(plan.shards)}
+        self._tallies = {shard: tally(machine) for shard, machine in self.machines.items()}
         self._ingests = {
             name: Ingest(
                 plan,
@@ -205,10 +207,13 @@ class Engine:
     def _take(self, source: str, flush: Flush) -> list[Effect]:
         effects = []
         for shard, frame in flush.frames.items():
-            decided = self.machines[shard].apply(frame)
+            machine = self.machines[shard]
+            decided = machine.apply(frame)
             self._keep(shard, decided)
             effects += decided
             self._counters.frames.labels("applied").inc()
+            before, self._tallies[shard] = self._tallies[shard], tally(machine)
+            self._counters.grew(before, self._tallies[shard])
         if flush.dead_letters:
             self._keeper.keep(FIRST, [dead_letter_record(one) for one in flush.dead_letters])
         self._known[source] = msgspec.structs.replace(

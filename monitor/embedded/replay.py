@@ -57,7 +57,7 @@ class Replay:
         trials: Sequence[Trial] = (),
         recorder: Recorder | None = None,
     ) -> None:
-        self.machine = Machine(plan)
+        self.machine = Machine(plan, shows_running=False)
         self.totals = Totals.of(plan)
         self._trials = trials
         self._recorder = recorder

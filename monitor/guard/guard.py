@@ -15,7 +15,8 @@ from monitor.guard.bets import DELTAS, UP, Bets, scale
 from monitor.guard.evidence import Evidence
 from monitor.guard.incident import Bucket, Incidents
 from monitor.guard.label import bounds, label
-from monitor.guard.silence import LEAST_PHI, Silence
+from monitor.guard.silence import Silence
+from monitor.guard.volume import Volume
 from monitor.model.table import Table
 from monitor.model.tick import (
     Bools,
@@ -31,6 +32,11 @@ from monitor.stats import laws
 
 SUSPICION = 0.5
 """Of log A: evidence above the square root of A is a suspicion."""
+MOST_PATIENCE = 2.0
+"""Times log A: a row with so much evidence waits for nothing coarser."""
+MOST_CORRELATED = 0.125
+"""Of shares, rho = (phi - 1)/(n - 1): in a bucket of so few units that it is more, the law holds little
+possible but none and all, and whatever lies between would count for a rise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +77,7 @@ class Guard:
         self._bets = Bets()
         self._evidence = Evidence()
         self._silence = Silence()
+        self._volume = Volume(bucket_us)
         self._incidents = Incidents(bucket_us)
 
     @property
@@ -112,6 +119,7 @@ class Guard:
         return {
             "evidence": self._evidence.table,
             "silence": self._silence.table,
+            "volume": self._volume.table,
             "incidents": self._incidents.table,
         }
 
@@ -127,16 +135,21 @@ class Guard:
             sums=bucket.sums,
             start_us=seen.start_us,
         )
-        counts = traits.law == laws.NEGATIVE_BINOMIAL
         self._silence.update(
-            units=expected.units,
-            phi=np.where(counts, np.maximum(expected.phi, LEAST_PHI), LEAST_PHI),
+            units=expected.units * self._volume.share(),
+            phi=self._volume.phi(),
             empty=_empty(bucket),
             heard=seen.observed,
             cap=cap,
             mean=scaled.mean,
             variance=scaled.variance,
             start_us=seen.start_us,
+        )
+        self._volume.learn(
+            seen.n,
+            expected.units,
+            heard=seen.observed,
+            counts=(expected.units > 0) & ~self._incidents.table["open"],
         )
 
     def _finding(self, bucket: Bucket) -> _Finding:
@@ -172,6 +185,7 @@ class Guard:
         closed = recovered | accepted
         fires = (bucket.judged | _empty(bucket)) & ~was_open
         fires &= finding.log_m >= traits.log_threshold
+        fires = self._incidents.wait_for(self._coarser_to_follow(bucket, finding, was_open), fires)
         after_closed = traits.under(closed)
         stays = was_open & ~closed
         opened, under = fires & ~after_closed, np.zeros_like(fires)
@@ -185,6 +199,18 @@ class Guard:
             parent_open=under,
             forgotten=closed | after_closed,
         )
+
+    def _coarser_to_follow(self, bucket: Bucket, finding: _Finding, was_open: Bools) -> Bools:
+        """Rows of which something coarser is suspected, in the same direction: it may page in a moment."""
+        traits = bucket.traits
+        suspected = bucket.expected.ready & ~was_open
+        suspected &= finding.log_m >= SUSPICION * traits.log_threshold
+        found = np.zeros_like(suspected)
+        for way in (-1, 1):
+            same = finding.direction == way
+            found |= same & traits.under(suspected & same)
+        result: Bools = found & (finding.log_m < MOST_PATIENCE * traits.log_threshold)
+        return result
 
     def _decide(
         self, bucket: Bucket, finding: _Finding, change: _Change, silent: Bools
@@ -247,6 +273,8 @@ def _bucket(seen: Observation, expected: Expectation, traits: Traits) -> Bucket:
     judged = expected.ready & seen.observed & (expected.units >= traits.min_units)
     judged &= (scaled.variance > 0) & (scaled.mean > 0)
     judged &= ~tail_bets.unknown(seen, expected, traits)
+    shares = traits.law == laws.BETA_BINOMIAL
+    judged &= ~shares | (expected.phi - 1.0 <= MOST_CORRELATED * (seen.n - 1.0))
     sums = np.stack([seen.x, scaled.mean, seen.n, scaled.variance], axis=1)
     return Bucket(
         seen=seen, expected=expected, traits=traits, scale=scaled, judged=judged, sums=sums

@@ -2,7 +2,7 @@
 
 `L = 1 / P(no unit | expected units)` for an empty bucket, 0 for any other: its expectation is 1 while
 units come as expected, whatever their law, as long as P is not too small. P is that of a negative binomial law
-of at least tenfold dispersion.
+(`volume.Volume` says of which mean and dispersion).
 """
 
 import numpy as np
@@ -11,9 +11,6 @@ from monitor.model.table import Column, Table
 from monitor.model.tick import Bools, Floats
 from monitor.stats.e_detector import grow
 from monitor.stats.negative_binomial import log_one_over_empty
-
-LEAST_PHI = 10.0
-"""Units cluster more than values do: P of an empty bucket is taken at this dispersion at least."""
 
 
 class Silence:

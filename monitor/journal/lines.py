@@ -154,6 +154,6 @@ def _unjudged(restated: RestatedColumns) -> BucketColumns:
         window_value=blank,
         evidence=blank,
         evidence_ratio=blank,
-        state=[UNJUDGED] * len(restated.segments),
+        state=[restated.unjudged or UNJUDGED] * len(restated.segments),
         measures=dict.fromkeys(restated.measures, blank),
     )

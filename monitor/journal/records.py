@@ -111,6 +111,7 @@ def restated_columns(
             n=n[part],
             window_value=window[part],
             measures=_named(group, measures, part),
+            unjudged=None if effect.unjudged is State.LEARNING else effect.unjudged.label,
         )
 
 

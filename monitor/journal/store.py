@@ -179,6 +179,11 @@ class Store:
         query = f"SELECT key, body FROM {DOCUMENTS[stream]} ORDER BY rowid"  # noqa: S608
         return dict(self._read(query))
 
+    def document(self, stream: Stream, key: str) -> bytes | None:
+        """The JSON of one key of these streams, if there is one."""
+        rows = self._read(f"SELECT body FROM {DOCUMENTS[stream]} WHERE key = ?", (key,))  # noqa: S608
+        return bytes(rows[0][0]) if rows else None
+
     def each(self, stream: Stream) -> Iterator[tuple[str, bytes]]:
         """Like `documents`, one after the other: however many there are, one is held."""
         with guarded(self.path), self._reader() as connection:

@@ -1,18 +1,20 @@
 """From a configuration to the workers of its roles: what they read, write and share."""
 
-from collections import Counter
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from monitor.clock import Clock
 from monitor.core.machine import Machine
+from monitor.core.tally import tally
 from monitor.definitions import Configuration, compile_plan
 from monitor.definitions.plan import Plan
 from monitor.errors import ConfigError
 from monitor.ingest.source import Ingest
 from monitor.journal.records import records
 from monitor.journal.store import Store
+from monitor.kafka.appending import Append, appending
 from monitor.kafka.broker import Broker
 from monitor.kafka.ingest_worker import IngestWorker
 from monitor.kafka.shard import Core
@@ -36,15 +38,7 @@ def core_of(plan: Plan) -> Core:
     def apply(machine: Machine, frame: Frame) -> list[Record]:
         return [record for effect in machine.apply(frame) for record in records(effect)]
 
-    def folded(machine: Machine) -> Mapping[str, int]:
-        by_dimension: Counter[str] = Counter()
-        for (_, dimension), events in machine.folded.items():
-            by_dimension[dimension] += events
-        return by_dimension
-
-    return Core(
-        fresh=lambda shard: Machine(plan, shard), restore=restore, apply=apply, folded=folded
-    )
+    return Core(fresh=lambda shard: Machine(plan, shard), restore=restore, apply=apply, tally=tally)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +130,10 @@ class Service:
             counters=counters,
             instance=instance,
         )
+
+    def appending(self) -> contextlib.AbstractAsyncContextManager[Append]:
+        """What the API appends to the journal by, while it is open."""
+        return appending(self.broker, self.topics)
 
     def view(
         self, store: Store, *, changed: Callable[[], None], caught_up: Callable[[], None]

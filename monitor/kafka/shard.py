@@ -44,7 +44,7 @@ class Core:
         fresh: a machine of a shard without state.
         restore: a machine of a shard from a snapshot, and what changed definitions made it decide.
         apply: what a machine decides on a frame, as records.
-        folded: events that a machine counted as `other` so far, by dimension.
+        tally: totals of a machine so far, by counter and label, for `Counters.grew`.
 
     A machine has `positions`, the next offset of every source, and `snapshot()`, its state in bytes.
     """
@@ -52,7 +52,7 @@ class Core:
     fresh: Callable[[int], Any]
     restore: Callable[[int, bytes], tuple[Any, list[Record]]]
     apply: Callable[[Any, Frame], list[Record]]
-    folded: Callable[[Any], Mapping[str, int]] = lambda _: {}
+    tally: Callable[[Any], Mapping[tuple[str, str], int]] = lambda _: {}
 
 
 class ReloadError(Exception):
@@ -88,7 +88,7 @@ class Shard:
         self._joiner = Joiner()
         self._held = Held()
         self._saved_at: int | None = None
-        self._folded: Mapping[str, int] = {}
+        self._tally: Mapping[tuple[str, str], int] = {}
 
     async def open(self) -> None:
         """Fence the former owner, load the newest whole snapshot, send what it decided."""
@@ -99,7 +99,7 @@ class Shard:
         self._held = Held.of(self.number, archive)
         self._joiner = Joiner()
         decided = await asyncio.to_thread(self._load, archive)
-        self._folded = self._core.folded(self._machine)
+        self._tally = self._core.tally(self._machine)
         await self._send(decided)
         _log.info("shard.loaded", shard=self.number, offset=self.next_offset)
 
@@ -134,13 +134,8 @@ class Shard:
             await self._send(decided)
             at += taken
             self.next_offset = fresh[at - 1].offset + 1
-            self._count_folded()
-
-    def _count_folded(self) -> None:
-        before, self._folded = self._folded, self._core.folded(self._machine)
-        for dimension, events in self._folded.items():
-            more = events - before.get(dimension, 0)
-            self._counters.folded.labels(dimension).inc(max(more, 0))
+            before, self._tally = self._tally, self._core.tally(self._machine)
+            self._counters.grew(before, self._tally)
 
     async def save(self) -> None:
         """Write a snapshot, unless nothing was read since the last one."""

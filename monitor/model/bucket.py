@@ -107,10 +107,11 @@ class BucketColumns(msgspec.Struct, frozen=True, kw_only=True):
                 yield line if left is None else {**line, "learning_seconds": left}
 
 
-class RestatedColumns(msgspec.Struct, frozen=True, kw_only=True):
+class RestatedColumns(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What late events changed of a closed bucket, for the segments that it names.
 
-    Attributes: see `BucketColumns`; `revision` is by segment, from 1 on.
+    Attributes: see `BucketColumns`; `revision` is by segment, from 1 on; `unjudged` is the state of
+        segments that the bucket does not have yet, None for `learning`.
     """
 
     metric: str
@@ -123,6 +124,7 @@ class RestatedColumns(msgspec.Struct, frozen=True, kw_only=True):
     n: list[Number]
     window_value: list[Number]
     measures: dict[str, list[Number]]
+    unjudged: str | None = None
 
     def over(self, body: BucketColumns) -> BucketColumns:
         """The bucket with these rows in place of its own; new segments are appended, unjudged."""
@@ -159,7 +161,7 @@ class RestatedColumns(msgspec.Struct, frozen=True, kw_only=True):
             window_value=put(body.window_value, self.window_value),
             evidence=body.evidence + blank,
             evidence_ratio=body.evidence_ratio + blank,
-            state=body.state + [UNJUDGED] * len(fresh),
+            state=body.state + [self.unjudged or UNJUDGED] * len(fresh),
             measures={
                 name: put(
                     body.measures.get(name, [None] * len(body.segments)),

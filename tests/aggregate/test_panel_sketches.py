@@ -92,6 +92,7 @@ def test_late_units_join_those_that_were_in_time() -> None:
     assert close_all(p, 7 * MINUTE)[0].window_value[0] == 4
 
 
+@pytest.mark.slow
 def test_a_row_that_is_given_away_holds_no_units_of_the_series_before() -> None:
     plan = users(window_us=DAY)
     p = panel(plan)

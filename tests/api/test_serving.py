@@ -20,18 +20,18 @@ def app() -> web.Application:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
 def test_the_loopback_needs_no_token(host: str) -> None:
-    check_bind(host, None)
+    check_bind(host, protected=False)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "monitor.example.com", ""])  # noqa: S104
 def test_any_other_address_needs_one(host: str) -> None:
     with pytest.raises(ConfigError, match="MONITOR_TOKEN") as error:
-        check_bind(host, None)
+        check_bind(host, protected=False)
     assert "\n" not in str(error.value)
     assert repr(host) in str(error.value)
     with pytest.raises(ConfigError):
-        check_bind(host, "")
-    check_bind(host, "secret")
+        check_bind(host, protected=False)
+    check_bind(host, protected=True)
 
 
 async def test_it_listens_until_it_is_stopped() -> None:
@@ -66,7 +66,7 @@ async def test_a_port_in_use_is_told_with_the_address_and_the_setting() -> None:
 )
 async def test_an_address_that_cannot_be_had_is_told(host: str, port: int, told: str) -> None:
     with pytest.raises(MonitorError, match=told) as error:
-        await serve(app(), host, port, token="secret")  # noqa: S106
+        await serve(app(), host, port, protected=True)
     assert "\n" not in str(error.value)
 
 

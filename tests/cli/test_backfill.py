@@ -50,6 +50,7 @@ def serve(config: Path, state: Path) -> Store:
     return Store(state)
 
 
+@pytest.mark.slow
 def test_the_service_judges_at_once(
     tmp_path: Path, past: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -70,6 +71,7 @@ def test_the_service_judges_at_once(
     assert (first["state"], second["state"]) == ("partial", "ok")
 
 
+@pytest.mark.slow
 def test_what_the_source_holds_of_the_history_is_passed_over(tmp_path: Path, past: Path) -> None:
     overlap = history.END - 86_400
     config, state = prepared(tmp_path, [*history.calm(overlap), *history.fallen()])
@@ -84,6 +86,7 @@ def test_what_the_source_holds_of_the_history_is_passed_over(tmp_path: Path, pas
     assert "partial" not in {row["state"] for row in after.values()}
 
 
+@pytest.mark.slow
 def test_an_incident_at_the_end_of_the_history_is_closed_without_recovery(
     tmp_path: Path, past: Path
 ) -> None:
@@ -109,6 +112,7 @@ def test_it_is_refused_where_a_service_has_state(
     assert state.read_bytes() == kept
 
 
+@pytest.mark.slow
 def test_one_that_died_can_be_run_again(tmp_path: Path, past: Path) -> None:
     config, state = prepared(tmp_path, [])
     with Store(state) as store:
@@ -118,6 +122,7 @@ def test_one_that_died_can_be_run_again(tmp_path: Path, past: Path) -> None:
         assert store.told() is None
 
 
+@pytest.mark.slow
 def test_one_that_is_interrupted_leaves_nothing(
     tmp_path: Path, past: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,11 @@ import pytest
 
 from monitor.cli import execute
 
+NOT_SERVED = (
+    "metric 'gain': formula: 'users' follows units, and is known only when they have had their time; "
+    "a derived metric over a conversion is not served yet: it is left out"
+)
+COHORT_BYTES = 61 * 4096 * 31 + 2**20 * (31 + 2 * 24)
 EXAMPLE = Path(__file__).parent.parent.parent / "config"
 
 
@@ -76,7 +81,9 @@ def test_json_of_a_right_configuration(
     assert json.loads(capfd.readouterr().out) == {
         "ok": True,
         "errors": [],
-        "warnings": [],
+        "warnings": [
+            {"file": str(folder / "metrics" / "a.yaml"), "line": 4, "message": NOT_SERVED}
+        ],
         "alert_budget": {"pages": 2.0, "per_seconds": 2_592_000.0},
         "kinds": {"conversion": 1, "count": 1, "derived": 1},
         "not_served": ["gain"],
@@ -91,6 +98,7 @@ def test_json_of_a_right_configuration(
                 "bucket_seconds": 60.0,
                 "segments": [],
                 "series_at_most": 1,
+                "cohorts": None,
                 "thresholds": [
                     {
                         "dimension": "all",
@@ -108,6 +116,7 @@ def test_json_of_a_right_configuration(
                 "bucket_seconds": 60.0,
                 "segments": [["country"], ["a", "b"]],
                 "series_at_most": 552,
+                "cohorts": None,
                 # A quarter of 2 pages in 30 days: half to the whole, half to 51 + 500 segments.
                 "thresholds": [
                     {
@@ -136,6 +145,7 @@ def test_json_of_a_right_configuration(
                 "bucket_seconds": 60.0,
                 "segments": [],
                 "series_at_most": 1,
+                "cohorts": {"bytes_per_start": 31, "cohorts": 61, "bytes_at_most": COHORT_BYTES},
                 "thresholds": [
                     {
                         "dimension": "all",
@@ -154,6 +164,16 @@ def test_the_table(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert ["orders", "count", "1m", "country", "552", "page", "240", "d", "362", "y"] in lines
     assert ["users", "conversion", "1m", "-", "1", "page", "120", "d", "-"] in lines
     assert ["gain", "derived", "*", "1m", "-", "1", "page", "60", "d", "-"] in lines
+
+
+def test_the_memory_of_cohorts_is_told(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert execute(["check", "--config", str(folder)]) == 0
+    printed = capfd.readouterr()
+    assert (
+        "users: units wait in up to 61 cohorts, 31 bytes a start: 31 MB a million, 91 MB at most"
+        in printed.out
+    )
+    assert f"a.yaml:4: {NOT_SERVED}" in printed.err
 
 
 def test_the_steps_of_a_funnel_are_series_with_a_threshold(

@@ -100,6 +100,7 @@ def test_scoring_does_not_learn() -> None:
     assert codec.encode(flow.baseline.dump()) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cut", [5, READY - 3, READY + 65])
 def test_snapshot_and_restore_are_identical(cut: int) -> None:
     """Through bytes, in the middle of an hour, of an incident, before and after the profile."""
@@ -182,6 +183,7 @@ def test_both_values_of_a_trait_change_something(
     assert told[0] != told[1]
 
 
+@pytest.mark.slow
 def test_a_row_is_decided_alike_whatever_stands_beside_it() -> None:
     """Another order, other neighbours, alone: bit for bit the same expectation and decision."""
     traits = mixed_panel()
@@ -206,6 +208,7 @@ def test_a_row_is_decided_alike_whatever_stands_beside_it() -> None:
                     assert array.tobytes() == fields(mine)[name][[row]].tobytes(), (k, row, name)
 
 
+@pytest.mark.slow
 def test_many_copies_of_a_row_are_decided_alike() -> None:
     """Vector instructions treat the last few of many rows in another way: it must not show."""
     traits = mixed_panel()
@@ -245,6 +248,7 @@ def test_state_is_what_the_codec_can_carry() -> None:
         assert set(decoded) == set(state)
 
 
+@pytest.mark.slow
 def test_the_whole_flow_keeps_its_budget_on_a_null_stream(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -26,6 +26,7 @@ def run_samples(flow: Flow, k: int, samples: Floats) -> Decision:
     return flow.step(replace(seen, above=above.astype(float)))[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "tail"), [(1000, 0.05), (1000, 0.5), (12, 0.05)])
 def test_shifts_are_found_and_noise_is_not(n: int, tail: float) -> None:
     """Exponential latencies whose scale wanders by 3 % from bucket to bucket, with a season.

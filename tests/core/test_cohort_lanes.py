@@ -232,6 +232,7 @@ def test_unchanged_cohorts_keep_their_units_when_other_definitions_change() -> N
     assert machine.counters["deltas_of_other_definitions"] > 0
 
 
+@pytest.mark.slow
 def test_a_metric_that_becomes_another_lane_leaves_no_incident_behind() -> None:
     machine = Machine(plan_of(HOURLY))
     for frame in history(HOURLY, 25 * 24 + 12, FALL):
@@ -255,6 +256,7 @@ def test_steps_with_names_of_their_own_are_series_of_a_funnel_from_its_first_buc
     assert steps == {'"a,b"': 1, "go": 1, '"a,b#2"': 0}
 
 
+@pytest.mark.slow
 def test_the_steps_of_a_funnel_outlive_weeks_without_a_unit() -> None:
     funnel = cohort_metric("funnel", ["view", "cart"], within_us=HOUR, width_us=HOUR)
     read = []

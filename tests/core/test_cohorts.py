@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,9 +10,10 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
+from monitor.aggregate import cohort_panel
 from monitor.core.effects import ClosedBucket, Effect, RunningBucket
 from monitor.core.machine import Machine
-from monitor.definitions.plan import MetricPlan, Plan
+from monitor.definitions.plan import Calendar, MetricPlan, Plan
 from monitor.journal.lines import Judged, bucket_rows
 from monitor.journal.records import records
 from monitor.model.bucket import BucketLine
@@ -114,6 +116,7 @@ def ordered(drawn: list[Event], noise: int, seed: int) -> list[Event]:
     return sorted(drawn, key=lambda e: e.time_us + chance.uniform(0, noise) * SECOND)
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(drawn=events, cuts=cuts_strategy, noise=st.sampled_from([0, 25, 300]))
 def test_values_are_those_of_sql_over_the_events_in_time(
@@ -126,6 +129,7 @@ def test_values_are_those_of_sql_over_the_events_in_time(
         assert judged_values(effects, metric.name) == wanted, metric.name
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(drawn=events, seed=st.integers(0, 99), noise=st.sampled_from([0, 300]))
 def test_sources_may_interleave_in_any_way(drawn: list[Any], seed: int, noise: int) -> None:
@@ -144,6 +148,7 @@ def test_sources_may_interleave_in_any_way(drawn: list[Any], seed: int, noise: i
             assert judged_values(effects, metric.name) == brute_force(metric, whole)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(drawn=events, seed=st.integers(0, 99))
 def test_a_snapshot_anywhere_changes_nothing(drawn: list[Any], seed: int) -> None:
@@ -192,6 +197,7 @@ back = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     drawn=back,
@@ -248,42 +254,109 @@ def test_the_end_of_the_input_judges_what_is_mature_by_its_newest_event() -> Non
     assert states(effects, "short")[9] == "learning"
 
 
-def test_a_bucket_is_shown_when_it_ends_and_replaced_when_it_is_judged() -> None:
-    read = [Event(START + i * 30 * SECOND, n, "a") for i, n in enumerate(["signup", "activate"])]
+def test_a_bucket_is_shown_when_it_ends_again_while_it_grows_and_when_it_is_judged() -> None:
+    read = [Event(START, "signup", "a"), Event(START + 100 * SECOND, "activate", "a")]
     read += [Event(START + i * MINUTE, "view", None) for i in range(1, 9)]
+    frames = frames_of(MINUTES, sorted(read, key=lambda e: e.time_us), range(11))
     machine, shown = Machine(MINUTES), []
-    for frame in frames_of(MINUTES, read, range(11)):
-        for effect in machine.apply(frame):
+    quiet, judged = Machine(MINUTES, shows_running=False), []
+    for frame in frames:
+        effects = machine.apply(frame)
+        judged += [e for e in quiet.apply(frame) if isinstance(e, ClosedBucket)]
+        for effect in effects:
             bucket = effect.bucket if isinstance(effect, RunningBucket) else effect
             if isinstance(bucket, ClosedBucket) and bucket.start_us == START:
-                names = {group.metric for group in bucket.groups}
-                if "conversion" in names:
-                    shown.append((type(effect).__name__, records(effect)[0].key))
+                whole = [g.rows[0] for g in bucket.groups if g.metric == "conversion"]
+                if whole:
+                    value = float(bucket.value[whole[0]]), float(bucket.window_value[whole[0]])
+                    shown.append((type(effect).__name__, *value, records(effect)[0].key))
     key = f"conversion|all|{to_rfc3339(START)}"
-    assert shown == [("RunningBucket", key), ("ClosedBucket", key)]
+    assert shown == [
+        ("RunningBucket", 0, 0, key),
+        ("RunningBucket", 1, 1, key),
+        ("RunningBucket", 1, 1, key),
+        ("ClosedBucket", 1, 1, key),
+    ]
+    rows, wanted = first_rows(judged), first_rows(run(MINUTES, frames))
+    assert rows == {k: row for k, row in wanted.items() if k in rows} != {}
 
 
-def windowed(metric: MetricPlan, rows: dict[Any, BucketLine]) -> None:
-    """Every window sums converted units and units over its buckets."""
-    own = {k[3]: row for k, row in rows.items() if k[:3] == (metric.name, "all", "all")}
-    for start, row in own.items():
+def windowed(metric: MetricPlan, read: list[Event], rows: dict[Any, BucketLine]) -> None:
+    """A window's value is that of a cohort as long as the window, whose unit may start many times."""
+    own = {k: row for k, row in rows.items() if k[0] == metric.name}
+    for (_, dimension, segment, _), row in own.items():
         end = from_rfc3339(row.end)
-        inside = [
-            r
-            for s, r in own.items()
-            if end - metric.window_us <= from_rfc3339(s) <= from_rfc3339(start)
-        ]
-        converted, units = (sum(r.measures[m] or 0 for r in inside) for m in ("converted", "units"))
-        wanted = None if not units else pytest.approx(converted / units, rel=1e-11)
-        assert row.window_value == wanted
+        since = end - metric.window_us
+        inside = [e for e in read if e.name != "signup" or since <= e.time_us < end]
+        whole = replace(metric, calendar=Calendar(width_us=metric.window_us))
+        moved = [replace(e, time_us=e.time_us - since) for e in inside]
+        done, units = brute_force(whole, moved).get((dimension, segment, 0), (0, 0))
+        assert row.window_value == (None if not units else pytest.approx(done / units, rel=1e-11))
+
+
+WINDOWED = (
+    cohort_metric(
+        "conversion",
+        ["signup", "activate"],
+        within_us=3 * MINUTE,
+        window_us=5 * MINUTE,
+        segments=COUNTRY,
+    ),
+    cohort_metric(
+        "funnel",
+        ["signup", "activate", "order"],
+        within_us=3 * MINUTE,
+        window_us=3 * MINUTE,
+    ),
+)
 
 
 @settings(max_examples=40, deadline=None)
 @given(drawn=events, cuts=cuts_strategy)
-def test_windows_sum_the_units_of_their_buckets(drawn: list[Any], cuts: list[int]) -> None:
-    metric = cohort_metric(
-        "conversion", ["signup", "activate"], within_us=3 * MINUTE, window_us=5 * MINUTE
-    )
-    plan = plan_of(metric)
-    rows = first_rows(run(plan, frames_of(plan, ordered(world(drawn), 0, 0), cuts)))
-    windowed(metric, rows)
+def test_the_value_of_a_window_tells_units_apart(drawn: list[Any], cuts: list[int]) -> None:
+    read, plan = ordered(world(drawn), 0, 0), plan_of(*WINDOWED)
+    rows = first_rows(run(plan, frames_of(plan, read, cuts)))
+    for metric in plan.metrics:
+        windowed(metric, read, rows)
+
+
+@settings(max_examples=15, deadline=None)
+@given(drawn=events, seed=st.integers(0, 9))
+def test_a_snapshot_keeps_the_units_of_windows(drawn: list[Any], seed: int) -> None:
+    chance, plan = random.Random(seed), plan_of(*WINDOWED)
+    frames = frames_of(plan, ordered(world(drawn), 300, 1), range(0, 80, 9))
+    whole = [record for effect in run(plan, frames) for record in records(effect)]
+    machine, pieces = Machine(plan), []
+    for frame in frames:
+        if chance.random() < 0.5:
+            machine, _ = Machine.restore(plan, 0, machine.snapshot())
+        pieces += [r for effect in machine.apply(frame) for r in records(effect)]
+    assert pieces + [r for effect in machine.finish() for r in records(effect)] == whole
+
+
+@pytest.mark.parametrize("second", [0, 7, 30, 59, 61, 200, 239, 240, 241])
+def test_a_robot_that_starts_all_the_time_converts_as_sql_has_it(second: int) -> None:
+    read = [Event(START + i * SECOND // 4, "signup", "robot") for i in range(240)]
+    read += [Event(START + second * SECOND, "activate", "robot"), Event(START + HOUR, "view", None)]
+    read.sort(key=lambda e: e.time_us)
+    machine, plan = Machine(plan_of(CONVERSION)), plan_of(CONVERSION)
+    effects = [e for frame in frames_of(plan, read, [100]) for e in machine.apply(frame)]
+    assert judged_values(effects, "conversion") == brute_force(CONVERSION, read)
+    assert machine.set_aside["too_many_starts"] >= 240 - 64
+    restored, _ = Machine.restore(plan, 0, machine.snapshot())
+    assert restored.set_aside == machine.set_aside
+
+
+def test_a_running_window_of_many_units_adds_its_buckets_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read = [Event(START, "signup", "a"), Event(START + 1, "activate", "a")]
+    read += [Event(START + MINUTE + i, "signup", actor) for i, actor in enumerate("ab")]
+    read += [Event(START + 3 * MINUTE, "view", None)]
+    plan, shown = plan_of(WINDOWED[0]), []
+    for most in (cohort_panel.TOLD_APART, 0):
+        monkeypatch.setattr(cohort_panel, "TOLD_APART", most)
+        effects = Machine(plan).apply(frames_of(plan, read, [])[0])
+        running = [e.bucket for e in effects if isinstance(e, RunningBucket)]
+        shown.append([b.window_value[0] for b in running if b.start_us == START + MINUTE][-1])
+    assert shown == [0.5, pytest.approx(1 / 3, rel=1e-11)]

@@ -91,6 +91,7 @@ lines = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(drawn=lines, cuts=cuts_strategy, noise=st.sampled_from([0, 600]))
 def test_lines_become_what_sql_over_them_gives(

@@ -159,6 +159,7 @@ def check(lines: dict[Any, dict[str, Any]], seen: Sequence[Event]) -> None:
             assert is_near(metric, line["window_value"], rolled), (where, rolled)
 
 
+@pytest.mark.slow
 @given(
     world=st.lists(events, min_size=1, max_size=80), cuts=st.sets(st.integers(0, 80), max_size=6)
 )
@@ -174,6 +175,7 @@ def test_on_time_events_give_what_a_plain_reading_gives(
     check(final(effects + machine.finish()), ordered)
 
 
+@pytest.mark.slow
 @given(data=st.data())
 @settings(max_examples=25, deadline=None)
 def test_late_events_restate_buckets_and_windows_and_restarts_do_not_show(
@@ -235,6 +237,7 @@ def test_many_units_are_estimated_alike_however_they_are_cut(plan: Plan) -> None
     assert line["value"] == exact
 
 
+@pytest.mark.slow
 def test_interleaving_of_sources_does_not_matter(plan: Plan) -> None:
     rng = random.Random(3)
     world = sorted(busy_world(rng, 4, 300), key=lambda e: e.at_s)
@@ -395,6 +398,7 @@ def slow_days(rng: random.Random) -> list[Event]:
     return out
 
 
+@pytest.mark.slow
 def test_a_slower_answer_is_paged_and_restarts_do_not_show(tmp_path: Path) -> None:
     """Judged by the share of events above the expected quantile; a snapshot in mid-incident."""
     plan = plan_of(tmp_path, LATENCY)

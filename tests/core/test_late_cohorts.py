@@ -20,6 +20,7 @@ from tests.core.test_cohorts import (
     COUNTRY,
     MINUTES,
     START,
+    WINDOWED,
     cuts_strategy,
     events,
     first_rows,
@@ -68,6 +69,7 @@ def same(plan: Plan, effects: list[Effect], read: list[Event]) -> None:
         assert found == {place: v for place, v in wanted.items() if place[2] in judged}, metric.name
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(drawn=events, cuts=cuts_strategy, noise=st.sampled_from([60, 300, 900]))
 def test_late_events_restate_cohorts_to_what_all_events_give(
@@ -77,6 +79,7 @@ def test_late_events_restate_cohorts_to_what_all_events_give(
     same(MINUTES, run(MINUTES, frames_of(MINUTES, read, cuts)), read)
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(drawn=events, seed=st.integers(0, 99))
 def test_late_events_of_several_sources_restate_cohorts(drawn: list[Any], seed: int) -> None:
@@ -90,6 +93,7 @@ def test_late_events_of_several_sources_restate_cohorts(drawn: list[Any], seed: 
     same(MINUTES, run(MINUTES, interleaved(queues, chance)), whole)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(drawn=events, seed=st.integers(0, 99))
 def test_a_snapshot_anywhere_keeps_what_late_events_need(drawn: list[Any], seed: int) -> None:
@@ -104,16 +108,13 @@ def test_a_snapshot_anywhere_keeps_what_late_events_need(drawn: list[Any], seed:
     assert pieces + [r for effect in machine.finish() for r in records(effect)] == whole
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(drawn=events, cuts=cuts_strategy)
 def test_windows_follow_restated_cohorts(drawn: list[Any], cuts: list[int]) -> None:
-    metric = cohort_metric(
-        "conversion", ["signup", "activate"], within_us=3 * MINUTE, window_us=5 * MINUTE
-    )
-    plan = plan_of(metric)
-    rows = final(run(plan, frames_of(plan, ordered(world(drawn), 600, 3), cuts)))
-    judged = {k: r for k, r in rows.items() if r.state not in ("immature", "partial")}
-    windowed(metric, judged)
+    plan, read = plan_of(*WINDOWED), ordered(world(drawn), 600, 3)
+    rows = final(run(plan, frames_of(plan, read, cuts)))
+    for metric in plan.metrics:
+        windowed(metric, read, rows)
 
 
 def hours(count: int, extra: dict[int, list[Event]]) -> list[Event]:
@@ -132,6 +133,7 @@ HOURLY = cohort_metric(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cut", [1, 7, 10_000])
 def test_how_long_a_frame_is_changes_no_restatement(cut: int) -> None:
     extra = {
@@ -185,7 +187,7 @@ def test_beyond_what_is_kept_late_events_are_counted_and_change_nothing(
     panel = machine.lanes[0].panel
     assert isinstance(panel, CohortPanel)
     restated = {(from_rfc3339(r.start) - START) // HOUR for r in rows_of(effects) if r.revision}
-    assert (restated, panel.unrestated) == wanted
+    assert (restated, panel.set_aside["cohort_gone"]) == wanted
 
 
 def test_memory_is_let_go_with_the_restatement_window() -> None:
@@ -230,3 +232,31 @@ def test_a_late_event_counts_whenever_it_is_read(read_at: float, kind: str) -> N
     rows = [r for r in rows_of(effects) if from_rfc3339(r.start) == START and r.segment == "all"]
     counted = [(r.revision, r.measures["converted"], r.measures["units"]) for r in rows]
     assert counted == [(0, 0, int(kind == "finish")), (1, 1, 1)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(drawn=events, cuts=cuts_strategy, noise=st.sampled_from([60, 900]))
+def test_late_events_count_in_cohorts_that_are_immature_at_the_end(
+    drawn: list[Any], cuts: list[int], noise: int
+) -> None:
+    read = ordered(world(drawn), noise, len(drawn))
+    rows = final(run(MINUTES, frames_of(MINUTES, read, cuts)))
+    newest = max(e.time_us for e in read)
+    for metric in MINUTES.metrics:
+        assert metric.cohort is not None
+        for (dimension, segment, start), counted in brute_force(metric, read).items():
+            row = rows[metric.name, dimension, segment, to_rfc3339(start)]
+            assert (row.measures["converted"], row.measures["units"]) == counted
+            if start + MINUTE <= newest < start + MINUTE + metric.cohort.within_us:
+                assert row.state == "immature"
+
+
+def test_late_starts_of_old_immature_cohorts_count_however_long_the_horizon() -> None:
+    metric = cohort_metric("retention", ["signup", "session"], day=7, width_us=DAY)
+    read = [Event(START + i * HOUR, "view", None) for i in range(24 * 9)]
+    read.insert(40, Event(START + HOUR, "signup", "late", {}))
+    read.insert(180, Event(START + 7 * DAY + HOUR, "session", "late", {}))
+    plan = plan_of(metric)
+    rows = final(run(plan, frames_of(plan, read[:170], range(0, 300, 10))))
+    row = rows["retention", "all", "all", to_rfc3339(START)]
+    assert (row.state, row.revision, row.n) == ("immature", 1, 1)

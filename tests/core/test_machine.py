@@ -156,6 +156,7 @@ def lines_of(drawn: list[Any], order_noise: int, seed: int) -> list[bytes]:
     return [line(START + seconds * SECOND, *rest) for seconds, *rest in jittered]
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(drawn=events, one=cuts_strategy, other=cuts_strategy, noise=st.sampled_from([0, 20, 900]))
 def test_where_frames_are_cut_changes_no_bucket(
@@ -167,6 +168,7 @@ def test_where_frames_are_cut_changes_no_bucket(
     assert final(a) == final(b)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(drawn=events, seeds=st.tuples(st.integers(0, 99), st.integers(0, 99)))
 def test_how_sources_interleave_changes_no_bucket(
@@ -190,6 +192,7 @@ def test_how_sources_interleave_changes_no_bucket(
     assert final(a) == final(b)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(drawn=events, noise=st.sampled_from([0, 900]))
 def test_the_buckets_hold_every_event(plan: Plan, drawn: list[Any], noise: int) -> None:
@@ -234,15 +237,24 @@ def test_a_drop_is_found_once_and_resolves(hourly: Plan, log: list[Frame]) -> No
     assert {i.metric for i in fired} == {"orders", "revenue"}, "the others did not move"
 
 
-def test_two_runs_over_one_log_give_the_same_bytes(hourly: Plan, log: list[Frame]) -> None:
-    assert journal(run(hourly, log)) == journal(run(hourly, log))
+@pytest.fixture(scope="module")
+def whole(hourly: Plan, log: list[Frame]) -> list[Any]:
+    """What one run over the whole log leaves in the journal."""
+    return journal(run(hourly, log))
 
 
+@pytest.mark.slow
+def test_two_runs_over_one_log_give_the_same_bytes(
+    hourly: Plan, log: list[Frame], whole: list[Any]
+) -> None:
+    assert journal(run(hourly, log)) == whole
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_a_restored_snapshot_gives_the_same_effects(
-    hourly: Plan, log: list[Frame], seed: int
+    hourly: Plan, log: list[Frame], whole: list[Any], seed: int
 ) -> None:
-    whole = journal(run(hourly, log))
     chance = random.Random(seed)
     at = sorted(chance.sample(range(len(log)), 3))
     machine = Machine(hourly)
@@ -255,9 +267,12 @@ def test_a_restored_snapshot_gives_the_same_effects(
     assert pieces + journal(machine.finish()) == whole
 
 
-def test_frames_that_come_again_change_nothing(hourly: Plan, log: list[Frame]) -> None:
+@pytest.mark.slow
+def test_frames_that_come_again_change_nothing(
+    hourly: Plan, log: list[Frame], whole: list[Any]
+) -> None:
     twice = [frame for pair in zip(log, log, strict=True) for frame in pair]
-    assert journal(run(hourly, twice)) == journal(run(hourly, log))
+    assert journal(run(hourly, twice)) == whole
 
 
 def test_a_gap_in_the_chain_is_counted(plan: Plan) -> None:
@@ -270,6 +285,7 @@ def test_a_gap_in_the_chain_is_counted(plan: Plan) -> None:
     assert machine.counters["offsets_missing"] == 10
 
 
+@pytest.mark.slow
 def test_unchanged_metrics_keep_their_state_when_definitions_change(
     hourly: Plan, log: list[Frame], tmp_path: Path
 ) -> None:
@@ -333,6 +349,7 @@ def hours(last: int, extra: dict[int, list[bytes]]) -> list[bytes]:
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "extra",
     [
@@ -414,6 +431,7 @@ def test_a_window_of_days_holds_as_many_days_when_clocks_change(tmp_path: Path, 
     assert windows == [*range(1, 8), 7, 7, *[8] * 7, *[7] * 8]
 
 
+@pytest.mark.slow
 def test_an_event_late_for_its_minute_alone_makes_its_day_active(tmp_path: Path) -> None:
     text = HOURLY.replace("BUCKETS", "bucket: 1d") + SUM.replace("1h", "1m")
     plan = plan_of(tmp_path, text)

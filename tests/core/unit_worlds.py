@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import xxhash
 
-from monitor.aggregate.cohort_panel import STEP
+from monitor.aggregate.cohort_rows import STEP
 from monitor.definitions.calendar import bucket_end, bucket_start
 from monitor.definitions.plan import Calendar, Cohort, Law, Measure, MetricPlan, Plan, UnitStep
 from monitor.model.frame import Deltas, Frame, UnitEvents

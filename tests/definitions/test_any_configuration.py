@@ -5,6 +5,7 @@
 
 from collections.abc import Mapping
 
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 
 from tests.fuzz.configurations import check_configuration
@@ -19,6 +20,7 @@ from tests.strategies.configurations import (
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(files=FILES, environment=ENVIRONMENTS)
 @example(files=(bytes_of(dumped(MONITOR)), bytes_of(dumped(METRICS))), environment={})

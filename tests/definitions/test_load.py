@@ -185,6 +185,7 @@ metrics:
         (tmp_path / "metrics" / "b.yaml").write_bytes(b"a: \x01\n")
         assert "is not allowed" in mistakes(tmp_path)[0]
 
+    @pytest.mark.slow
     def test_absurd_nesting(self, tmp_path: Path, loaded: Loader) -> None:
         loaded(ORDERS)
         (tmp_path / "metrics" / "b.yaml").write_text("[" * 5000 + "]" * 5000)

@@ -149,6 +149,8 @@ def start_told(ports: Ports, tree: Path, service: str, port: str, *more: str) ->
     binary = servers.program(*(["prometheus"] if service == "prometheus" else _ALERTMANAGERS))
     config = tree / "etc" / service / f"{service}.yaml"
     config.write_text(ports.within(config.read_text()).replace("scrape_interval: 15s", _OFTEN))
+    for rules in config.parent.glob("rules/*.yaml"):
+        rules.write_text(rules.read_text().replace("  interval: 30s", "  interval: 1s"))
     address = f"127.0.0.1:{ports.of(f'{service}:{port}')}"
     options = [f"--config.file={config}", f"--web.listen-address={address}", *more]
     return servers.start(

@@ -57,6 +57,7 @@ def drain(feed: FilesFeed) -> int:
     return steps
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_goes_on_from_its_last_save(tmp_path: Path, files: list[Path]) -> None:
     with Store(tmp_path / "whole.db") as store:
         engine, feed = engine_on(store, tmp_path / "a", files)
@@ -78,6 +79,7 @@ def test_a_process_that_dies_goes_on_from_its_last_save(tmp_path: Path, files: l
         assert history.everything(store) == whole
 
 
+@pytest.mark.slow
 def test_what_has_ended_is_not_read_again(tmp_path: Path, files: list[Path]) -> None:
     with Store(tmp_path / "state.db") as store:
         engine, feed = engine_on(store, tmp_path, files)
@@ -88,6 +90,7 @@ def test_what_has_ended_is_not_read_again(tmp_path: Path, files: list[Path]) -> 
         assert engine.counts["read"] == 0
 
 
+@pytest.mark.slow
 def test_a_file_that_comes_later_restates_what_has_closed(
     tmp_path: Path, files: list[Path]
 ) -> None:
@@ -107,6 +110,7 @@ def test_a_file_that_comes_later_restates_what_has_closed(
     assert all(str(row["start"]) <= str(newest["start"]) for row in changed)
 
 
+@pytest.mark.slow
 def test_a_file_that_is_not_named_any_more_holds_nothing_back(
     tmp_path: Path, files: list[Path]
 ) -> None:

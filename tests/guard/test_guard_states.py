@@ -109,6 +109,26 @@ def test_patience_with_silence_follows_the_volume() -> None:
     assert first[2:] == [2, 2]
 
 
+def fading(panel: Panel, share: float, days: int) -> list[Decision]:
+    """A series of which a part of the expected 30 units a bucket still comes, in whole units."""
+    rng = np.random.default_rng(4)
+    out = []
+    for n in rng.poisson(30.0 * share ** np.linspace(0, 1, days * 288)):
+        out += panel.feed(rng.binomial(n, 0.2), n, observed=n > 0)
+    return out
+
+
+def test_a_series_that_fades_is_not_silent_when_a_bucket_is_empty() -> None:
+    panel = Panel(make_traits(1, SHARE), level=0.2, units=30.0)
+    panel.guard = Guard(bucket_us=5 * MINUTE)
+    panel.guard.append(1)
+    decisions = fading(panel, 0.02, 10)
+    assert sum(d.state[0] == State.NO_DATA for d in decisions) > 20
+    assert not openings(decisions)
+    silent = panel.feed(0, 0, observed=False, times=288)
+    assert 20 < openings(silent)[0] < 200
+
+
 def test_a_bucket_with_data_starts_the_patience_anew() -> None:
     panel = Panel(make_traits(1, SHARE), level=0.2, units=1000.0)
     for _ in range(20):
@@ -188,6 +208,29 @@ def test_segments_of_a_paged_whole_do_not_page_and_start_anew_with_it() -> None:
     (closed,) = closings(back, 0)
     assert back[closed].log_m[1] == -np.inf
     assert openings(back, 1) == [closed + 3]  # its own shift goes on: found anew, by itself
+
+
+LIMITS = ((0, np.log(1e6)), (1, np.log(2e4)))
+
+
+def test_a_segment_that_is_found_first_waits_for_the_whole() -> None:
+    traits = make_traits(2, parent=np.array([-1, 0]), log_threshold=np.log([1e6, 2e4]))
+    panel = Panel(traits)
+    panel.feed(1000, times=5)
+    fall = panel.feed([890.0, 890.0], times=12)
+    found = [next(k for k, d in enumerate(fall) if d.log_m[row] >= limit) for row, limit in LIMITS]
+    assert found[1] < found[0] <= found[1] + 2
+    assert openings(fall, 1) == []
+    assert openings(fall, 0) == [found[0]]
+
+
+def test_a_segment_does_not_wait_for_long() -> None:
+    traits = make_traits(2, parent=np.array([-1, 0]), log_threshold=np.log([1e30, 1e3]))
+    panel = Panel(traits)
+    panel.feed(1000, times=5)
+    fall = panel.feed([970.0, 600.0], times=60)
+    first = next(k for k, d in enumerate(fall) if d.log_m[1] >= traits.log_threshold[1])
+    assert openings(fall, 1)[0] <= first + 2
 
 
 def test_a_segment_pages_where_the_whole_does_not() -> None:

@@ -5,6 +5,7 @@
 
 from collections.abc import Mapping, Sequence
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +13,7 @@ from tests.fuzz.messages import check_messages
 from tests.strategies.messages import FIELDS, MESSAGES
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     messages=st.lists(MESSAGES, min_size=1, max_size=8),

@@ -139,6 +139,7 @@ def flushed(payloads: list[bytes], mapping: dict[str, str] | None) -> tuple[dict
     return flush.counts, {shard: encode_frame(frame) for shard, frame in flush.frames.items()}
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(EVENTS, st.sampled_from(RENDERINGS)), max_size=30))
 def test_mixtures_of_the_same_events_give_the_same_frames(
     events: list[tuple[Made, Callable[[Made], bytes]]],
@@ -194,6 +195,7 @@ def spoilt(draw: st.DrawFn) -> bytes:
     return json.dumps(message).encode()
 
 
+@pytest.mark.slow
 @given(st.lists(spoilt() | st.binary(min_size=1, max_size=20), max_size=10), st.booleans())
 def test_every_message_is_accepted_dead_or_blank(payloads: list[bytes], mapped: bool) -> None:
     ingest = ingest_of(PLAN, MAPPING if mapped else None)

@@ -73,7 +73,7 @@ async def history(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
         return
     app = create_app(state, plan(), clock=lambda: T0, registry=CollectorRegistry())
     running = await serve(app, "127.0.0.1", 0)
-    yield open_history(f"{running.url}/", token="secret")  # noqa: S106
+    yield open_history(f"{running.url}/", token="secret")
     await running.stop()
 
 
@@ -239,7 +239,7 @@ async def test_the_token_goes_with_every_question() -> None:
         return web.json_response({"alerts": []})
 
     running = await answering(note)
-    await asyncio.to_thread(ServiceHistory(running.url, token="secret").alerts)  # noqa: S106
+    await asyncio.to_thread(ServiceHistory(running.url, token="secret").alerts)
     await asyncio.to_thread(ServiceHistory(running.url, token=None).alerts)
     assert seen == ["Bearer secret", None]
     await running.stop()

@@ -53,6 +53,7 @@ class TestIncident:
         event="order", where=(("country", "DE"),), shift=-0.45, started_us=AT, ended_us=UNTIL
     )
 
+    @pytest.mark.slow
     def test_it_is_where_and_when_it_is_said_to_be(self, well: tuple[bool, Counter[Key]]) -> None:
         aggregated, usual = well
         found = world(self.fall, aggregated=aggregated)
@@ -82,6 +83,7 @@ class TestIncident:
         assert [shop.minute(at) for at in (300, 359)] == [usual.minute(at) for at in (300, 359)]
         assert shop.minute(120) != usual.minute(120)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("event", ["session", "view", "request", "error"])
     def test_other_events_rise_and_fall_too(
         self, event: str, well: tuple[bool, Counter[Key]]
@@ -105,6 +107,7 @@ class TestBadRelease:
         platform="android", version="8.99.1", errors=4.0, orders=-0.5, started_us=AT, ended_us=UNTIL
     )
 
+    @pytest.mark.slow
     def test_its_requests_fail_and_its_orders_fall(self, well: tuple[bool, Counter[Key]]) -> None:
         aggregated, usual = well
         found = world(self.release, aggregated=aggregated)
@@ -122,6 +125,7 @@ class TestBadRelease:
                 one, other = (total(c, late, **where, platform=platform) for c in (found, usual))
                 assert same(one, other), (platform, where)
 
+    @pytest.mark.slow
     @BOTH
     def test_it_is_taken_up_within_minutes_and_rolled_back_at_once(self, aggregated: bool) -> None:
         found = world(self.release, aggregated=aggregated)
@@ -151,6 +155,7 @@ class TestBadRelease:
 
 
 class TestMixShift:
+    @pytest.mark.slow
     def test_traffic_moves_and_rates_stay(self, well: tuple[bool, Counter[Key]]) -> None:
         aggregated, usual = well
         shift = MixShift(origin="US", target="DE", share=0.4, started_us=AT, ended_us=UNTIL)
@@ -201,6 +206,7 @@ class TestBrokenTracking:
         found = world(twice, aggregated=aggregated)
         assert total(found, DURING, name="order") == 2 * total(usual, DURING, name="order")
 
+    @pytest.mark.slow
     def test_events_come_late(self) -> None:
         late = BrokenTracking(
             event="order", mode="late", delay_us=90 * MINUTE, started_us=AT, ended_us=UNTIL
@@ -211,6 +217,7 @@ class TestBrokenTracking:
         arrived = hours(shop, 1, 5)
         assert total(arrived, DURING, name="order") == total(usual, DURING, name="order")
 
+    @pytest.mark.slow
     def test_only_one_version_is_hit(self, well: tuple[bool, Counter[Key]]) -> None:
         aggregated, usual = well
         versions = {key.version for key in usual if key.platform == "android"}

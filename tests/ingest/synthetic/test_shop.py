@@ -40,6 +40,7 @@ def dispersion(numbers: list[int]) -> float:
     return float(np.mean(steps) / 2 / np.mean(numbers))
 
 
+@pytest.mark.slow
 @settings(max_examples=4, deadline=None)
 @given(
     indices=st.lists(st.integers(0, 3 * 24 * 60), min_size=1, max_size=3),
@@ -117,6 +118,7 @@ def test_saturdays_are_busier_than_tuesdays(week: Counter[Key]) -> None:
     assert 1.04 < by_day[5] / by_day[1] < 1.2
 
 
+@pytest.mark.slow
 def test_the_shop_grows_slowly() -> None:
     shop = Shop(seed=5, start_us=START, aggregated=True)
     first = total(hours(shop, 0, 24), name="view")
@@ -134,6 +136,7 @@ def test_a_new_version_is_taken_up_and_fades() -> None:
         assert max(newest) > 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("aggregated", [False, True])
 def test_the_noise_of_mass_events_is_twice_that_of_poisson(aggregated: bool) -> None:
     found = hours(Shop(seed=6, start_us=START, aggregated=aggregated), 0, 6)
@@ -148,6 +151,7 @@ def test_the_noise_of_mass_events_is_twice_that_of_poisson(aggregated: bool) -> 
         assert 1.5 < dispersion(by_country[:-8]) < 2.6, name
 
 
+@pytest.mark.slow
 def test_sums_and_single_events_agree() -> None:
     single = hours(Shop(seed=8, start_us=START + 12 * HOUR), 0, 5)
     summed = hours(Shop(seed=8, start_us=START + 12 * HOUR, aggregated=True), 0, 5)
@@ -162,6 +166,7 @@ def test_sums_and_single_events_agree() -> None:
         assert total(single, name=name) == pytest.approx(total(summed, name=name), rel=0.01)
 
 
+@pytest.mark.slow
 def test_sums_and_single_events_have_the_same_durations_and_amounts() -> None:
     found: dict[tuple[bool, str], list[float]] = defaultdict(list)
     for aggregated in (False, True):
@@ -265,6 +270,7 @@ class TestPeople:
         assert any(actor.startswith("v") for actor in actors)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("aggregated", [False, True])
 def test_ingest_takes_every_line(aggregated: bool) -> None:
     robots: tuple[Condition, ...] = (("agent", "in", ("robot", "probe")),)
