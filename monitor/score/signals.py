@@ -44,7 +44,7 @@ class Signals:
     """
 
     __slots__ = (
-        "_calm", "_error", "_mean", "_period", "_recent", "_rows", "_season", "_sequence", "_shape",
+        "_calm", "_error", "_mean", "_period", "_recent", "_rows", "_season", "_sequence", "_shape", "_spread",
         "_variance", "high", "low", "scale",
     )  # fmt: skip
 
@@ -57,6 +57,7 @@ class Signals:
         self._sequence = Residual(rate=0.2, floor=0.02)
         self._recent: deque[float] = deque([0.0] * 7, maxlen=7)
         self._calm = 1.0
+        self._spread = _SMALLEST
         self._period: int | None = None
         self._shape: Shape | None = None
 
@@ -73,7 +74,7 @@ class Signals:
             forecasts: made before the value was known.
             noise: how much wider than usual this value scatters.
         """
-        spread = self._spread()
+        spread = self._spread
         z = (value - forecasts.expected) / (self.scale * noise)
         slow = (value - self._mean) / (spread * noise)
         near = clipped(z, _CLIP)
@@ -96,7 +97,7 @@ class Signals:
         self._rows = rows = self._rows + 1
         if rows == 1:
             self._mean = self.high = self.low = value
-            self.scale = self._spread()
+            self._renew()
             return
         if forecasts.period != self._period:
             self._period = period = forecasts.period
@@ -109,22 +110,23 @@ class Signals:
         z = error / self.scale
         self._calm = self._calmer(z)
         self._recent.append(clipped(z, _CLIP))
-        spread = self._spread()
+        spread = self._spread
         self._season.learn((value - forecasts.profile) / noise, spread)
         self._sequence.learn((value - forecasts.auto) / noise, spread)
         size = abs(error) if rows <= _FEW else min(abs(error), self.limit)
         self._error += max(RATE, 1 / rows) * (size - self._error)
         self._learn_spread(value, spread)
-        floor = 0.1 * self._spread() + 0.001 * (self.high - self.low)
-        self.scale = MAD_TO_SD * self._error + floor
+        self._renew()
 
     def _calmer(self, z: float) -> float:
         rate = max(_CALM_RATE, 1 / self._rows)
         return self._calm + rate * (min(abs(z), _CALM_CLIP) - self._calm)
 
-    def _spread(self) -> float:
-        """Standard deviation; never 0, so that what is divided by it stays a number."""
-        return sqrt(self._variance) + _ROUNDING * max(abs(self.high), abs(self.low)) + _SMALLEST
+    def _renew(self) -> None:
+        largest = max(abs(self.high), abs(self.low))
+        # Never 0, so that what is divided by it stays a number.
+        self._spread = spread = sqrt(self._variance) + _ROUNDING * largest + _SMALLEST
+        self.scale = MAD_TO_SD * self._error + 0.1 * spread + 0.001 * (self.high - self.low)
 
     def _learn_spread(self, value: float, spread: float) -> None:
         step = value - self._mean
