@@ -1,6 +1,6 @@
 """Residuals of one forecast, in units of their own scale, and their drift."""
 
-from math import isnan
+from math import isnan, sqrt
 from typing import Final
 
 from monitor.score.scale import Scale, clipped
@@ -15,7 +15,7 @@ _UNKNOWN: Final = (float("nan"), float("nan"), float("nan"))
 class Residual:
     """Whether a value is off a forecast, and whether the last ones together are."""
 
-    __slots__ = ("_drift", "_floor", "_rate", "_scale")
+    __slots__ = ("_drift", "_floor", "_rate", "_scale", "_usual")
 
     def __init__(self, *, rate: float, floor: float) -> None:
         """Start with nothing known.
@@ -28,6 +28,7 @@ class Residual:
         self._floor = floor
         self._scale = Scale()
         self._drift = 0.0
+        self._usual = sqrt(rate / (2 - rate))
 
     def measure(self, error: float, spread: float) -> tuple[float, float, float]:
         """How far above, how far below, and how far adrift; NaN where nothing is known."""
@@ -35,7 +36,7 @@ class Residual:
             return _UNKNOWN
         off = error / self._unit(spread)
         drift = self._drift + self._rate * (clipped(off, _CLIP) - self._drift)
-        return off, -off, abs(drift)
+        return off, -off, abs(drift) / self._usual
 
     def learn(self, error: float, spread: float) -> None:
         """Take one residual in; NaN where there was no forecast."""

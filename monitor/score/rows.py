@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from math import isfinite, isnan
 from typing import Final
 
+from msgspec import Struct
+
 from monitor.score.scorer import Judgement
 
 HEADER: Final = "timestamp,value,expected,lower,upper,score,alert,reason\n"
@@ -19,8 +21,7 @@ _UNITS: Final = ((1e11, 1.0), (1e14, 1e3), (1e17, 1e6))
 _NANO: Final = 1e9
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class Row(Struct, frozen=True, kw_only=True):
     """One line of input.
 
     Attributes:

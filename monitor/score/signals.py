@@ -10,17 +10,17 @@ from typing import Final
 from monitor.score.forecasts import Forecasts
 from monitor.score.residual import MAD_TO_SD, Residual
 from monitor.score.scale import RATE, clipped
+from monitor.score.shape import SHORTEST, Shape
 
 _NAN: Final = float("nan")
 NAMES: Final = (
     "above", "below", "high", "low", "shift", "volatile", "calm",
     "season_above", "season_below", "season_shift", "sequence_above", "sequence_below",
     "sequence_shift",
+    "shape",
 )  # fmt: skip
 """The signals, in the order in which they are given."""
-RESIDUALS: Final = frozenset(
-    {"above", "below", "shift", "season_above", "season_below", "sequence_above", "sequence_below"}
-)
+RESIDUALS: Final = frozenset(NAMES) - {"volatile", "calm", "shape"}
 """Those that have about variance 1 by their scale."""
 _SLOW: Final = 0.0005
 _WINSOR: Final = 5.0
@@ -30,6 +30,7 @@ _CLIP: Final = 6.0
 _CALM_CLIP: Final = 3.0
 _CALM_RATE: Final = 0.06
 _SETTLED: Final = 60
+_PERCENT: Final = 100.0
 _ROUNDING: Final = 1e-12
 _SMALLEST: Final = 1e-300
 
@@ -43,8 +44,8 @@ class Signals:
     """
 
     __slots__ = (
-        "_calm", "_error", "_mean", "_recent", "_rows", "_season", "_sequence", "_variance", "high",
-        "low", "scale",
+        "_calm", "_error", "_mean", "_period", "_recent", "_rows", "_season", "_sequence", "_shape", "_spread",
+        "_variance", "high", "low", "scale",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -56,6 +57,9 @@ class Signals:
         self._sequence = Residual(rate=0.2, floor=0.02)
         self._recent: deque[float] = deque([0.0] * 7, maxlen=7)
         self._calm = 1.0
+        self._spread = _SMALLEST
+        self._period: int | None = None
+        self._shape: Shape | None = None
 
     @property
     def limit(self) -> float:
@@ -70,7 +74,7 @@ class Signals:
             forecasts: made before the value was known.
             noise: how much wider than usual this value scatters.
         """
-        spread = self._spread()
+        spread = self._spread
         z = (value - forecasts.expected) / (self.scale * noise)
         slow = (value - self._mean) / (spread * noise)
         near = clipped(z, _CLIP)
@@ -85,6 +89,7 @@ class Signals:
             1 / (self._calmer(z) + 0.02) if self._rows > _SETTLED else _NAN,
             *self._season.measure((value - forecasts.profile) / noise, spread),
             *self._sequence.measure((value - forecasts.auto) / noise, spread),
+            _NAN if self._shape is None else _PERCENT * self._shape.measure(value) / spread,
         ]
 
     def learn(self, value: float, forecasts: Forecasts, noise: float) -> None:
@@ -92,28 +97,36 @@ class Signals:
         self._rows = rows = self._rows + 1
         if rows == 1:
             self._mean = self.high = self.low = value
-            self.scale = self._spread()
+            self._renew()
             return
+        if forecasts.period != self._period:
+            self._period = period = forecasts.period
+            self._shape = None
+            if period is not None and period >= SHORTEST:
+                self._shape = Shape(period, forecasts.history.values)
+        if self._shape is not None:
+            self._shape.learn(value)
         error = (value - forecasts.expected) / noise
         z = error / self.scale
         self._calm = self._calmer(z)
         self._recent.append(clipped(z, _CLIP))
-        spread = self._spread()
+        spread = self._spread
         self._season.learn((value - forecasts.profile) / noise, spread)
         self._sequence.learn((value - forecasts.auto) / noise, spread)
         size = abs(error) if rows <= _FEW else min(abs(error), self.limit)
         self._error += max(RATE, 1 / rows) * (size - self._error)
         self._learn_spread(value, spread)
-        floor = 0.1 * self._spread() + 0.001 * (self.high - self.low)
-        self.scale = MAD_TO_SD * self._error + floor
+        self._renew()
 
     def _calmer(self, z: float) -> float:
         rate = max(_CALM_RATE, 1 / self._rows)
         return self._calm + rate * (min(abs(z), _CALM_CLIP) - self._calm)
 
-    def _spread(self) -> float:
-        """Standard deviation; never 0, so that what is divided by it stays a number."""
-        return sqrt(self._variance) + _ROUNDING * max(abs(self.high), abs(self.low)) + _SMALLEST
+    def _renew(self) -> None:
+        largest = max(abs(self.high), abs(self.low))
+        # Never 0, so that what is divided by it stays a number.
+        self._spread = spread = sqrt(self._variance) + _ROUNDING * largest + _SMALLEST
+        self.scale = MAD_TO_SD * self._error + 0.1 * spread + 0.001 * (self.high - self.low)
 
     def _learn_spread(self, value: float, spread: float) -> None:
         step = value - self._mean

@@ -41,40 +41,29 @@ class Tail:
     its scale from the 5 % and 1 % points.
     """
 
-    __slots__ = (
-        "_at_edge",
-        "_counts",
-        "_due",
-        "_due_again",
-        "_edge",
-        "_scale",
-        "_seen",
-        "_sums",
-        "_weight",
-    )
+    __slots__ = ("_at_edge", "_edge", "_least", "_scale", "_sums", "_weight", "counts")
 
-    def __init__(self, prior: Sequence[float] = ()) -> None:
-        """Start as if these values had been seen."""
-        self._counts = [0.0] * _BINS
+    def __init__(self, prior: Sequence[float] = (), *, least: int = 0) -> None:
+        """Start as if the values of `prior` had been seen; silent before `least` values were."""
+        self.counts = [0.0] * _BINS
         for value in prior:
-            self._counts[_bin(value)] += 1
-        self._weight = 1.0
-        self._due = 0
-        self._due_again = self._seen = 0
+            self.counts[_bin(value)] += 1
+        self._least = least
         self._sums: list[float] = []
-        self._edge = 0.0
-        self._at_edge = 0.0
+        self._weight = 1.0
+        self._edge = self._at_edge = 0.0
         self._scale = 1.0
 
     def evidence(self, value: float) -> float:
         """-log10 of the share of the past that is at least `value`; 0 where nothing is known."""
-        if value <= _LOWEST or not self._sums:
+        sums = self._sums
+        if value <= _LOWEST or not sums or sums[_TOP] < self._least * self._weight:
             return 0.0
         if value > self._edge:
             excess = _SHAPE * (value - self._edge) / self._scale
             return self._at_edge + log10(1 + excess) / _SHAPE
-        above = self._sums[_TOP - _bin(value)]
-        return log10(self._sums[_TOP] / above) if above > 0 else self._at_edge
+        above = sums[_TOP - _bin(value)]
+        return log10(sums[_TOP] / above) if above > 0 else self._at_edge
 
     def value_at(self, evidence: float) -> float:
         """The value of so much evidence, on the Pareto law; NaN where nothing is known."""
@@ -83,28 +72,60 @@ class Tail:
         grown: float = 10 ** (_SHAPE * max(0.0, evidence - self._at_edge))
         return self._edge + self._scale * (grown - 1) / _SHAPE
 
-    def learn(self, value: float, weight: float = 1.0) -> None:
-        """Count one value, or so much of one."""
-        self._counts[_bin(value)] += self._weight * weight
-        self._weight *= _GROWTH
-        self._due -= 1
-        if self._due < 0:
-            self._refresh()
-
-    def _refresh(self) -> None:
-        self._seen += self._due_again
-        self._due = self._due_again = max(_OFTEN, min(_SELDOM, self._seen // _OFTEN))
-        if self._weight > _HEAVY:
-            self._counts = [count / self._weight for count in self._counts]
-            self._weight = 1.0
+    def refresh(self, weight: float) -> None:
+        """Look at the counts again; `weight` is that of the newest value among them."""
         # From the highest bin down: ascending, so that a share of the past can be bisected for.
-        self._sums = sums = list(accumulate(reversed(self._counts)))
+        sums = list(accumulate(reversed(self.counts)))
+        if not sums[_TOP] > 0:
+            return
+        self._sums, self._weight = sums, weight
         exact = bisect_left(sums, _EXACT * sums[_TOP])
         body = bisect_left(sums, _BODY * sums[_TOP])
         self._edge, lower = _value(_BINS - exact), _value(_BINS - body)
         self._at_edge = log10(sums[_TOP] / sums[exact])
         scale = (self._edge - lower) * _SHAPE / ((_BODY / _EXACT) ** _SHAPE - 1)
         self._scale = max(scale + _SHAPE * (self._edge - lower), _LEAST_SCALE * self._edge)
+
+
+class Tails:
+    """The tails of signals that come together, row by row."""
+
+    __slots__ = ("_due", "_rows", "_tails", "_weight")
+
+    def __init__(self, tails: Sequence[Tail]) -> None:
+        self._tails = list(tails)
+        self._weight = 1.0
+        self._rows = 0
+        self._due = 0
+
+    def __getitem__(self, place: int) -> Tail:
+        return self._tails[place]
+
+    def learn(self, values: Sequence[float], weight: float = 1.0) -> None:
+        """Count a row, or so much of one; a signal that is NaN is left out."""
+        heavy = self._weight * weight
+        for tail, value in zip(self._tails, values, strict=True):
+            if value <= _LOWEST:
+                tail.counts[0] += heavy
+            elif value < _HIGHEST:
+                tail.counts[int(_PER_DECADE * log10(value) + _OFFSET)] += heavy
+            elif value >= _HIGHEST:
+                tail.counts[_TOP] += heavy
+        self._weight *= _GROWTH
+        self._rows += 1
+        self._due -= 1
+        if self._due < 0:
+            self._refresh()
+
+    def _refresh(self) -> None:
+        self._due = max(_OFTEN, min(_SELDOM, self._rows // _OFTEN))
+        for tail in self._tails:
+            if self._weight > _HEAVY:
+                tail.counts = [count / self._weight for count in tail.counts]
+        if self._weight > _HEAVY:
+            self._weight = 1.0
+        for tail in self._tails:
+            tail.refresh(self._weight)
 
 
 def _bin(value: float) -> int:

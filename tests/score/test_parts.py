@@ -1,4 +1,5 @@
 import math
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pytest
@@ -14,14 +15,19 @@ from monitor.score.runs import Runs
 from monitor.score.scale import Scale
 from monitor.score.season import find_period
 from monitor.score.spacing import Spacing
-from monitor.score.tail import LOGISTIC, Tail
+from monitor.score.tail import LOGISTIC, Tail, Tails
+
+
+def tail_of(values: Iterable[float], prior: Sequence[float] = ()) -> Tail:
+    tails = Tails([Tail(prior)])
+    for value in values:
+        tails.learn([value])
+    return tails[0]
 
 
 def test_a_tail_gives_the_share_of_the_past_and_extrapolates_it() -> None:
     chance = np.random.default_rng(1)
-    tail = Tail()
-    for value in chance.exponential(size=20_000):
-        tail.learn(float(value))
+    tail = tail_of(chance.exponential(size=20_000).tolist())
     for decades in (0.5, 1.0, 1.9):
         assert tail.evidence(decades * math.log(10)) == pytest.approx(decades, abs=0.15)
     far = [tail.evidence(value) for value in (6, 10, 20, 50)]
@@ -31,17 +37,13 @@ def test_a_tail_gives_the_share_of_the_past_and_extrapolates_it() -> None:
 
 @given(st.lists(st.floats(0, 1e9), min_size=1, max_size=60), st.floats(0, 1e9), st.floats(0, 1e9))
 def test_a_larger_value_is_never_less_rare(past: list[float], one: float, other: float) -> None:
-    tail = Tail(LOGISTIC)
-    for value in past:
-        tail.learn(value)
+    tail = tail_of(past, LOGISTIC)
     low, high = sorted((one, other))
     assert 0 <= tail.evidence(low) <= tail.evidence(high) + 1e-9
 
 
 def test_the_value_of_an_evidence_has_that_evidence() -> None:
-    tail = Tail(LOGISTIC)
-    for value in np.random.default_rng(2).exponential(size=3_000):
-        tail.learn(float(value))
+    tail = tail_of(np.random.default_rng(2).exponential(size=3_000).tolist(), LOGISTIC)
     for evidence in (2.5, 4, 8):
         assert tail.evidence(tail.value_at(evidence)) == pytest.approx(evidence)
 
@@ -51,10 +53,26 @@ def test_a_tail_that_knows_nothing_says_nothing() -> None:
     assert math.isnan(Tail().value_at(3.0))
 
 
+def test_a_signal_that_is_unknown_is_not_counted() -> None:
+    tails = Tails([Tail(), Tail(least=50)])
+    for row in range(100):
+        tails.learn([float(row % 10), math.nan])
+    assert tails[0].evidence(9.5) > 0
+    assert tails[1].evidence(9.5) == 0
+
+
+def test_a_tail_may_wait_before_it_speaks() -> None:
+    tails = Tails([Tail(least=50)])
+    for _ in range(30):
+        tails.learn([1.0])
+    assert tails[0].evidence(9.0) == 0
+    for _ in range(60):
+        tails.learn([1.0])
+    assert tails[0].evidence(9.0) > 1
+
+
 def test_a_tail_forgets() -> None:
-    tail = Tail()
-    for value in [10.0] * 2_000 + [1.0] * 500_000:
-        tail.learn(value)
+    tail = tail_of([10.0] * 2_000 + [1.0] * 500_000)
     assert tail.evidence(9.0) > 6
 
 
