@@ -32,6 +32,14 @@ _ANSWERS = {
 }
 
 
+def _unseen(verdict: Verdict) -> str:
+    """What a release that improved something says nothing of: a pass must not hide it."""
+    if verdict.verdict is not Outcome.IMPROVED:
+        return ""
+    unseen = sorted({one.metric for one in verdict.metrics if one.verdict is Outcome.INCONCLUSIVE})
+    return f" Inconclusive so far: {', '.join(unseen)}." if unseen else ""
+
+
 def gate(verdict: Verdict | None, asked: str, *, fail_open: bool = False) -> Answer:
     """The answer to a pipeline.
 
@@ -43,7 +51,7 @@ def gate(verdict: Verdict | None, asked: str, *, fail_open: bool = False) -> Ans
     if verdict is None:
         status, reason = Gate.INCONCLUSIVE, f"no release of {asked} is known; tell it first"
     else:
-        status, reason = _ANSWERS[verdict.verdict], verdict.summary
+        status, reason = _ANSWERS[verdict.verdict], verdict.summary + _unseen(verdict)
     if status is Gate.INCONCLUSIVE and fail_open:
         status, reason = Gate.PASS, f"passed because fail_open was asked for. {reason}"
     return Answer(gate_status=status, reason=reason, verdict=verdict)

@@ -27,3 +27,11 @@ def test_what_is_not_known_is_inconclusive() -> None:
     assert found.gate_status is Gate.INCONCLUSIVE
     assert "no release of shop 9 in prod is known" in found.reason
     assert gate(None, "shop", fail_open=True).gate_status is Gate.PASS
+
+
+def test_a_pass_names_what_is_inconclusive_beside_what_improved() -> None:
+    found = verdict(said(ORDERS, series(up=9.0)))
+    answer = gate(found, "shop")
+    assert answer.gate_status is Gate.PASS
+    assert "Inconclusive so far: errors." in answer.reason
+    assert "errors" not in gate(verdict(said(ORDERS, series()), metrics=[ORDERS]), "shop").reason
