@@ -13,7 +13,6 @@ from monitor.cli.progress import Watch
 from monitor.clock import wall_clock
 from monitor.definitions import compile_plan, load
 from monitor.definitions.budget import TICKET_FACTOR
-from monitor.definitions.plan import Plan
 from monitor.embedded.inject import parse_injection
 from monitor.embedded.outputs import Buckets, FileOutputs
 from monitor.embedded.record import Recorder
@@ -74,7 +73,6 @@ def command(
     """
     configuration = load(config, environment=environment())
     plan = compile_plan(configuration, shards=1)
-    _tell_unserved(plan)
     trials = [Trial(plan, parse_injection(text, plan)) for text in injections]
     recorder = None if report is None else Recorder(plan)
     inputs = open_files(files)
@@ -165,15 +163,6 @@ def _print(run: Replay, summary: dict[str, Any], out: Path, report: Path | None)
         screen.print(f"\n{alert}", markup=False)
     if summary["alerts"]["fired"] > len(run.totals.fired):
         screen.print(f"\nmore in {out / 'alerts.ndjson'}", markup=False)
-
-
-def _tell_unserved(plan: Plan) -> None:
-    for name in plan.unserved:
-        click.echo(
-            f"warning: metric '{name}' is derived from a conversion, funnel or retention, which is "
-            "not served yet; left out",
-            err=True,
-        )
 
 
 def _warn(inputs: list[LineFile], summary: dict[str, Any]) -> None:

@@ -59,12 +59,6 @@ def command(config: Path, roles: str, state: Path) -> None:
     configuration = load(config, environment=environment())
     plan = compile_plan(configuration)
     telemetry.configure()
-    for name in plan.unserved:
-        _log.warning(
-            "metric.not_served",
-            metric=name,
-            remedy="derive it from other metrics than conversions, funnels or retentions",
-        )
     if "serve" in chosen:
         _check_port(configuration)
     if configuration.settings.source.kafka is None:

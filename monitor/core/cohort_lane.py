@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from monitor.aggregate.cohort_panel import CohortPanel
-from monitor.aggregate.horizon import Horizon
+from monitor.aggregate.derived_panel import DerivedPanel
+from monitor.aggregate.horizon import Horizon, Longest
 from monitor.aggregate.panel import Panel, Tick
 from monitor.core.effects import ClosedBucket, Effect, RestatedBucket, RunningBucket
 from monitor.core.lane import Lane
@@ -35,7 +36,8 @@ class CohortLane(Lane):
         plan: Plan,
         state: dict[str, Any] | None,
     ) -> Panel:
-        self.cohorts = CohortPanel(
+        derived = isinstance(key.horizon, Longest)
+        self.cohorts = (DerivedPanel if derived else CohortPanel)(
             key.calendar,
             metrics,
             key.horizon or Horizon(),
