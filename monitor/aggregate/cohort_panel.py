@@ -381,7 +381,8 @@ def _own_steps(of: Follower, units: UnitEvents) -> UnitEvents:
 
 
 def _new(entries: Sketch, known: Sketch) -> Sketch:
-    """The entries that are not known yet."""
+    """The entries that are not known yet; other slots may hold counts of events."""
+    known = known.of_slots(np.unique(entries.slot))
     twice = Sketch(slot=entries.slot, key=entries.key, count=np.full(len(entries), 2))
     both = added([known, twice])
     fresh = both.at(both.count == 2)  # noqa: PLR2004 - what is known counts one more
