@@ -111,7 +111,8 @@ class CohortLane(Lane):
     def _load(self, state: dict[str, Any]) -> None:
         super()._load(state)
         self._evidence = state["evidence"].copy()
-        self._evidence[self.panel.gone] = np.nan
+        gone = self.panel.gone
+        self._evidence[gone[gone < len(self._evidence)]] = np.nan  # younger rows have none yet
 
 
 def open_lane(

@@ -257,7 +257,8 @@ def same(
 def test_judged_once_it_is_the_formula_on_what_came_in_time(
     plan: Plan, drawn: list[Any], cuts: list[int], noise: int
 ) -> None:
-    read = ordered(world(drawn), noise, len(drawn))
+    known = [Event(START - MINUTE, "view", None)] * 3  # the watermark needs three to begin
+    read = known + ordered(world(drawn), noise, len(drawn))
     rows = first_rows(run(alone(plan), frames_of(alone(plan), read, cuts)))
     for metric in follows(plan, without="f_slow"):
         same(plan, metric, rows, on_time(metric, read))
@@ -533,3 +534,92 @@ def test_a_row_that_is_given_away_leaves_nothing_behind(days: Plan) -> None:
         same(days, metric, first_rows(effects), read)
         segments = {k[2] for k in first_rows(effects) if k[0] == metric.name and k[1] != "all"}
         assert segments == {"DE", "FR"}
+
+
+def test_values_beyond_the_cap_are_folded_together_and_counted(days: Plan) -> None:
+    capped = replace(alone(days), cardinality=2)
+    read = []
+    for hour in range(72):
+        for second, country in enumerate(["DE", "FR", "IT", "ES"]):
+            at = START + hour * HOUR + second * SECOND
+            read.append(Event(at, "signup", country, {"country": country}))
+            read.append(Event(at, "order", country, {"country": country}))
+    machine = Machine(capped)
+    frames = frames_of(capped, read, range(0, 600, 70))
+    rows = first_rows(e for frame in frames for e in machine.apply(frame))
+    folded = [
+        replace(e, dimensions={"country": "other"})
+        if e.dimensions["country"] in ("FR", "IT")
+        else e
+        for e in read
+    ]
+    for metric in follows(days):
+        same_so_far(days, metric, rows, folded)
+        assert {k[2] for k in rows if k[0] == metric.name} == {"all", "DE", "ES", "other"}
+    starts_of = {"twice": 1, "mixed": 2}
+    for name, cohorts in starts_of.items():
+        assert machine.folded[name, "country"] == 72 * 2 * cohorts
+
+
+def same_so_far(
+    plan: Plan,
+    metric: MetricPlan,
+    rows: Mapping[tuple[str, str, str, str], BucketLine],
+    read: list[Event],
+) -> None:
+    """The rows that there are hold what SQL gives, and some hold a value."""
+    known, some = derived(plan, metric, read), 0
+    for (name, dimension, segment, start), row in rows.items():
+        if name == metric.name:
+            matches(row, known((dimension, segment, from_rfc3339(start))))
+            some += row.value is not None
+    assert some
+
+
+def each_hour(hours: Iterable[int]) -> list[Event]:
+    """A day later every other one is back."""
+    read = []
+    for hour in hours:
+        at, who = START + hour * HOUR, f"u{hour}"
+        read.append(Event(at, "signup", who, {"country": "DE"}))
+        read.append(Event(at + SECOND, "order", who, {"country": "DE"}))
+        read += [Event(at + day * DAY, "activate", who) for day in (1, 2) if hour % 2]
+    return sorted(read, key=lambda e: e.time_us)
+
+
+def test_what_was_not_judged_when_a_history_ends_belongs_to_it(days: Plan) -> None:
+    read, only = each_hour(range(30)), alone(days)
+    past = [e for e in read if e.time_us < START + 30 * HOUR]
+    machine = Machine(only)
+    for frame in frames_of(only, past, [20, 40]):
+        machine.apply(frame)
+    machine.end_history()
+    machine, _ = Machine.restore(only, 0, machine.snapshot())
+    more = each_hour(range(20, 150))
+    frames = frames_of(only, more, range(0, 600, 50))
+    rows = first_rows(e for frame in frames for e in machine.apply(frame))
+    floor = START + 29 * HOUR
+    assert min(from_rfc3339(k[3]) for k in rows) == floor
+    inside = [e for e in more if e.time_us >= floor]
+    for metric in follows(days):
+        same_so_far(days, metric, rows, inside)
+
+
+def test_one_that_changes_begins_anew_and_the_others_keep_their_units(days: Plan) -> None:
+    read = each_hour(range(90))
+    old = alone(days)
+    new = replace(
+        old,
+        metrics=tuple(
+            replace(m, formula="changed") if m.name == "mixed" else m for m in old.metrics
+        ),
+    )
+    frames = frames_of(old, read, range(0, 600, 25))
+    machine = Machine(old)
+    effects = [e for frame in frames[:4] for e in machine.apply(frame)]
+    machine, ended = Machine.restore(new, 0, machine.snapshot())
+    assert ended == []
+    effects += [e for frame in frames[4:] for e in machine.apply(frame)]
+    twice = next(m for m in follows(days) if m.name == "twice")
+    same_so_far(days, twice, first_rows(effects), read)
+    assert machine.counters["deltas_of_other_definitions"] > 0
