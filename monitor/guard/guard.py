@@ -32,6 +32,8 @@ from monitor.stats import laws
 
 SUSPICION = 0.5
 """Of log A: evidence above the square root of A is a suspicion."""
+MOST_PATIENCE = 2.0
+"""Times log A: a row with so much evidence waits for nothing coarser."""
 MOST_CORRELATED = 0.125
 """Of shares, rho = (phi - 1)/(n - 1): in a bucket of so few units that it is more, the law holds little
 possible but none and all, and whatever lies between would count for a rise."""
@@ -183,6 +185,7 @@ class Guard:
         closed = recovered | accepted
         fires = (bucket.judged | _empty(bucket)) & ~was_open
         fires &= finding.log_m >= traits.log_threshold
+        fires = self._incidents.wait_for(self._coarser_to_follow(bucket, finding, was_open), fires)
         after_closed = traits.under(closed)
         stays = was_open & ~closed
         opened, under = fires & ~after_closed, np.zeros_like(fires)
@@ -196,6 +199,18 @@ class Guard:
             parent_open=under,
             forgotten=closed | after_closed,
         )
+
+    def _coarser_to_follow(self, bucket: Bucket, finding: _Finding, was_open: Bools) -> Bools:
+        """Rows of which something coarser is suspected, in the same direction: it may page in a moment."""
+        traits = bucket.traits
+        suspected = bucket.expected.ready & ~was_open
+        suspected &= finding.log_m >= SUSPICION * traits.log_threshold
+        found = np.zeros_like(suspected)
+        for way in (-1, 1):
+            same = finding.direction == way
+            found |= same & traits.under(suspected & same)
+        result: Bools = found & (finding.log_m < MOST_PATIENCE * traits.log_threshold)
+        return result
 
     def _decide(
         self, bucket: Bucket, finding: _Finding, change: _Change, silent: Bools

@@ -26,6 +26,8 @@ BACK, SILENT_STILL = -0.5, -0.9
 """After silence: at least half of the units, against a tenth of them."""
 LEAST_BUCKETS = 3
 """A shift is not the new normal before this many buckets were paged."""
+PATIENCE_BUCKETS = 2
+"""How long a page of a segment waits for that of something coarser that is suspected."""
 SILENT_EXPECTED = 20.0
 """Two buckets of 0 are silence where more units than this were expected of them."""
 _NAN = float("nan")
@@ -69,6 +71,7 @@ class Incidents:
                 "sums": Column(dtype="f8", shape=(4,)),
                 "recovery": Column(dtype="f8"),
                 "zero_units": Column(dtype="f8", fill=_NAN),
+                "waited": Column(dtype="i1"),
             }
         )
 
@@ -79,6 +82,18 @@ class Incidents:
         silent: Bools = zero & (t["zero_units"] + bucket.expected.units > SILENT_EXPECTED)
         t["zero_units"] = np.where(zero, bucket.expected.units, np.nan)
         return silent
+
+    def wait_for(self, coarser: Bools, fires: Bools) -> Bools:
+        """Rows that fire now: those under a suspicion wait for it, for some buckets at most.
+
+        A fall of everything is found in some segment a bucket earlier now and then, by chance: one page is
+        enough, and it should be that of the whole.
+        """
+        waited = self.table["waited"]
+        waits = fires & coarser & (waited < PATIENCE_BUCKETS)
+        self.table["waited"] = np.where(waits, waited + 1, 0)
+        result: Bools = fires & ~waits
+        return result
 
     def go_on(self, bucket: Bucket, silent: Bools) -> tuple[Bools, Bools]:
         """Take the bucket into the incidents that are open.

@@ -210,6 +210,29 @@ def test_segments_of_a_paged_whole_do_not_page_and_start_anew_with_it() -> None:
     assert openings(back, 1) == [closed + 3]  # its own shift goes on: found anew, by itself
 
 
+LIMITS = ((0, np.log(1e6)), (1, np.log(2e4)))
+
+
+def test_a_segment_that_is_found_first_waits_for_the_whole() -> None:
+    traits = make_traits(2, parent=np.array([-1, 0]), log_threshold=np.log([1e6, 2e4]))
+    panel = Panel(traits)
+    panel.feed(1000, times=5)
+    fall = panel.feed([890.0, 890.0], times=12)
+    found = [next(k for k, d in enumerate(fall) if d.log_m[row] >= limit) for row, limit in LIMITS]
+    assert found[1] < found[0] <= found[1] + 2
+    assert openings(fall, 1) == []
+    assert openings(fall, 0) == [found[0]]
+
+
+def test_a_segment_does_not_wait_for_long() -> None:
+    traits = make_traits(2, parent=np.array([-1, 0]), log_threshold=np.log([1e30, 1e3]))
+    panel = Panel(traits)
+    panel.feed(1000, times=5)
+    fall = panel.feed([970.0, 600.0], times=60)
+    first = next(k for k, d in enumerate(fall) if d.log_m[1] >= traits.log_threshold[1])
+    assert openings(fall, 1)[0] <= first + 2
+
+
 def test_a_segment_pages_where_the_whole_does_not() -> None:
     panel = Panel(make_traits(2, parent=[-1, 0]))
     fall = panel.feed([990, 500], times=5)
