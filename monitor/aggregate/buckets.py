@@ -61,6 +61,14 @@ class OpenBuckets:
         del self._open[start_us]
         return sums_hi + sums_lo, self._sketches.take(start_us)
 
+    def look(self, start_us: int, size: int) -> tuple[Floats, Sketch]:
+        """What a bucket holds, as `take` would give it, and keep it."""
+        out = np.zeros((size, self.measures))
+        held = self._open.get(start_us)
+        if held is not None:
+            out[: len(held[0])] = held[0] + held[1]
+        return out, self._sketches.get(start_us)
+
     def clear(self, rows: Ints) -> None:
         """Forget what these rows hold."""
         for hi, lo in self._open.values():

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from monitor.aggregate.horizon import Horizon
+from monitor.aggregate.horizon import horizon_of
 from monitor.aggregate.late_units import MOST
 from monitor.definitions.calendar import bucket_end
 from monitor.definitions.plan import MetricPlan
@@ -25,7 +25,8 @@ class CohortMemory:
     """What the cohorts of one metric cost.
 
     Attributes:
-        bytes_per_start: of one unit that starts once, in all groupings together.
+        bytes_per_start: of one unit that starts once, in all groupings together; of a derived metric
+            in each of its cohorts.
         cohorts: buckets whose units have not had their time.
         bytes_at_most: where every cohort of every series holds as many units as it may; it takes
             `KEPT` units a bucket in each series to get there.
@@ -43,16 +44,17 @@ def cohort_memory(metric: MetricPlan, series: int) -> CohortMemory | None:
         metric: the metric.
         series: how many series it may have, those of a funnel's steps left out.
     """
-    horizon = Horizon.of(metric)
-    if horizon is None or metric.cohort is None:
+    horizon = horizon_of(metric)
+    if horizon is None:
         return None
-    several = len(metric.cohort.steps) > 2  # noqa: PLR2004 - the start and one more
-    start = _START + (_REACHED if several else 0)
     end = bucket_end(metric.calendar, _SOME_DAY)
     cohorts = 1 + -(-(horizon.mature_us(end) - end) // metric.calendar.width_us)
-    judged = MOST * (start + _PLACE * len(metric.event_groupings) + 2 * _LATER)
-    return CohortMemory(
-        bytes_per_start=start + _PLACE * len(metric.event_groupings),
-        cohorts=cohorts,
-        bytes_at_most=cohorts * series * KEPT * (start + _PLACE) + judged,
-    )
+    places = _PLACE * len(metric.event_groupings)
+    per_start = at_most = 0
+    for of in metric.followed:
+        several = len(of.cohort.steps) > 2  # noqa: PLR2004 - the start and one more
+        start = _START + (_REACHED if several else 0)
+        per_start += start + places
+        judged = MOST * (start + places + 2 * _LATER)
+        at_most += cohorts * series * KEPT * (start + _PLACE) + judged
+    return CohortMemory(bytes_per_start=per_start, cohorts=cohorts, bytes_at_most=at_most)

@@ -14,14 +14,16 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 import numpy as np
 
+from monitor.aggregate import follower
 from monitor.aggregate.closing import Closing
 from monitor.aggregate.cohort_rows import CohortRows
-from monitor.aggregate.cohorts import Cohorts
-from monitor.aggregate.horizon import Horizon
+from monitor.aggregate.follower import Follower, followers
+from monitor.aggregate.horizon import Horizon, Longest
 from monitor.aggregate.late import Restatement
-from monitor.aggregate.late_units import MOST, LateUnits
+from monitor.aggregate.late_units import MOST
 from monitor.aggregate.panel import Panel, Tick
 from monitor.aggregate.sketches import EMPTY, Sketch, added
 from monitor.definitions.calendar import bucket_end, bucket_start, window_start
@@ -48,7 +50,7 @@ class CohortPanel(Panel):
         self,
         calendar: Calendar,
         metrics: Sequence[MetricPlan],
-        horizon: Horizon,
+        horizon: Horizon | Longest,
         *,
         cardinality: int,
         restatement_us: int,
@@ -64,17 +66,10 @@ class CohortPanel(Panel):
         self.horizon = horizon
         self._restatement_us = restatement_us
         self._front = Closing(calendar)
-        self._cohorts = [Cohorts(len(_steps(metric)), horizon) for metric in metrics]
-        self._late_units = [LateUnits(cohorts) for cohorts in self._cohorts]
-        self._windowed = [m.window_us > m.calendar.width_us for m in metrics]
+        self._followers = followers(self.metrics)
         if state is not None:
             self._front.load(state["front"])
-            known = {(name, formula): parts for name, formula, *parts in state["cohorts"]}
-            for i, metric in enumerate(self.metrics):
-                if (metric.name, metric.formula) in known:
-                    in_time, late = known[metric.name, metric.formula]
-                    self._cohorts[i].load(in_time)
-                    self._late_units[i].load(late)
+            follower.load(self._followers, self.metrics, state["cohorts"])
         self._rows = CohortRows(self.series, self.metrics)
 
     def note_activity(self, base_starts: Ints) -> None:
@@ -100,15 +95,19 @@ class CohortPanel(Panel):
         self._count_units(index, deltas, units, rows)
         row = rows[deltas.series[units.row]]
         bucket = np.asarray(deltas.bucket)[units.row]
-        self._take_in(index, units, bucket, (taken & ~late)[units.row], row)
-        self._take_in_late(index, units, bucket, (taken & late)[units.row], row)
+        for of in self._followers:
+            if of.metric == index:
+                mine = taken[units.row] if of.alone else taken[units.row] & _is_of(of, units)
+                own = _own_steps(of, units)
+                self._take_in(of, own, bucket, mine & ~late[units.row], row)
+                self._take_in_late(of, own, bucket, mine & late[units.row], row)
         return int(taken.sum())
 
     def _take_in(
-        self, index: int, units: UnitEvents, bucket: Ints, chosen: Bools, row: Ints
+        self, of: Follower, units: UnitEvents, bucket: Ints, chosen: Bools, row: Ints
     ) -> None:
         """Give these events to the cohorts, bucket by bucket; bucket and row are by event."""
-        cohorts, born = self._cohorts[index], self.series.table["born_us"]
+        cohorts, born = of.cohorts, self.series.table["born_us"]
         starts = np.flatnonzero(chosen & (units.step == 0))
         np.minimum.at(born, row[starts], bucket[starts])
         for at in _by_bucket(starts, bucket):
@@ -117,10 +116,10 @@ class CohortPanel(Panel):
             cohorts.add_later(int(bucket[at[0]]), units.step[at], units.key[at], units.time_us[at])
 
     def _take_in_late(
-        self, index: int, units: UnitEvents, bucket: Ints, chosen: Bools, row: Ints
+        self, of: Follower, units: UnitEvents, bucket: Ints, chosen: Bools, row: Ints
     ) -> None:
         """Keep late events apart; see `_take_in`."""
-        late = self._late_units[index]
+        late = of.late
         events = np.stack([np.asarray(c).astype(np.int64) for c in (row, units.key, units.time_us)])
         starts = np.flatnonzero(chosen & (units.step == 0))
         for at in _by_bucket(starts, bucket):
@@ -135,8 +134,9 @@ class CohortPanel(Panel):
     def _count_units(self, index: int, deltas: Deltas, units: UnitEvents, rows: Ints) -> None:
         """Count the starts that went to `other`."""
         metric, names = self.metrics[index], self.series.segments
-        of = deltas.series[units.row[units.step == 0]]
-        held = np.bincount(of, minlength=len(rows))
+        starts = [of.start for of in self._followers if of.metric == index]
+        at = deltas.series[units.row[np.isin(units.step, starts)]]
+        held = np.bincount(at, minlength=len(rows))
         for i, (segment, row) in enumerate(zip(deltas.segments, rows.tolist(), strict=True)):
             dimensions = metric.groupings[int(deltas.groups[i])]
             if segment != names[row] and len(dimensions) == 1:
@@ -158,8 +158,8 @@ class CohortPanel(Panel):
         start = self._front.next_us
         if not self._front.begun:
             self._wholes_are_born(start)
-        for cohorts, late in zip(self._cohorts, self._late_units, strict=True):
-            late.keep(cohorts.close(start))
+        for of in self._followers:
+            of.late.keep(of.cohorts.close(start))
         self._front.move_on(until_us)
         return start, bucket_end(self.calendar, start)
 
@@ -171,8 +171,7 @@ class CohortPanel(Panel):
                 meanwhile passed another part of their horizon.
             end_us: its end.
         """
-        held = {b for cohorts in self._cohorts for b in cohorts.buckets()}
-        for start in sorted(held - {start_us}):
+        for start in sorted(self._unjudged() - {start_us}):
             end = bucket_end(self.calendar, start)
             part_us = (self.horizon.mature_us(end) - end) / REFRESHED
             if start < start_us and (end_us - end) // part_us > (start_us - end) // part_us:
@@ -207,25 +206,24 @@ class CohortPanel(Panel):
         self._open.add_entries(start, self._entries(start))
         tick = super().close(until_us)
         kept_from_us = tick.observation.end_us - self._restatement_us
-        for cohorts, late in zip(self._cohorts, self._late_units, strict=True):
-            cohorts.judged(start)
-            late.judged(start)
-            cohorts.let_go(bucket_start(self.calendar, kept_from_us), most=MOST)
-            late.let_go(bucket_start(self.calendar, kept_from_us))
+        for of in self._followers:
+            of.cohorts.judged(start)
+            of.late.judged(start)
+            of.cohorts.let_go(bucket_start(self.calendar, kept_from_us), most=MOST)
+            of.late.let_go(bucket_start(self.calendar, kept_from_us))
         return tick
 
     @property
     def set_aside(self) -> Counter[str]:
         """Late events of cohorts that were let go before their time; starts of a unit beyond a few."""
         return Counter(
-            cohort_gone=sum(late.unrestated for late in self._late_units),
-            too_many_starts=sum(cohorts.left_out for cohorts in self._cohorts)
-            + sum(late.left_out for late in self._late_units),
+            cohort_gone=sum(of.late.unrestated for of in self._followers),
+            too_many_starts=sum(of.cohorts.left_out + of.late.left_out for of in self._followers),
         )
 
     def is_late_due(self) -> bool:
         """Whether `restatements` must be taken before the next bucket is judged."""
-        waiting = [late.oldest_us for late in self._late_units if late.oldest_us is not None]
+        waiting = [of.late.oldest_us for of in self._followers if of.late.oldest_us is not None]
         if not waiting or not self._closing.begun:
             return False
         end = bucket_end(self.calendar, self._closing.next_us)
@@ -236,50 +234,59 @@ class CohortPanel(Panel):
         if not self._closing.begun:
             return
         rows = np.arange(self.series.size)
-        for index, late in enumerate(self._late_units):
-            for start in late.take_due(self._closing.next_us):
-                came = late.came(start)
-                sums = np.zeros((len(rows), 2))
-                self._rows.put(sums, index, came.counts(self._cohorts[index].steps, len(rows)))
-                change = sums - self._closed.sums_of(start, rows)
-                change[self.series.table["metric"] != index] = 0
+        for of in self._followers:
+            own = slice(of.first, of.first + 2)
+            for start in of.late.take_due(self._closing.next_us):
+                came = of.late.came(start)
+                change = np.zeros((len(rows), self._values.measures))
+                self._rows.put(change, of, came.counts(of.cohorts.steps, len(rows)))
+                change[:, own] -= self._closed.sums_of(start, rows)[:, own]
+                change[self.series.table["metric"] != of.metric] = 0
                 at = np.flatnonzero(change.any(axis=1))
                 self._late.add(np.full(len(at), start), at, change[at])
-                if self._windowed[index] and len(at):
-                    entries = self._rows.entries(index, came).of_rows(at)
+                if of.windowed and len(at):
+                    entries = self._rows.entries(of, came).of_rows(at)
                     self._late.add_entries(start, _new(entries, self._closed.sketch(start)))
         yield from super().restatements()
 
     def _sums(self, start_us: int) -> Floats:
-        """Converted units and units of an open cohort as it stands. float64[rows, 2]."""
+        """Converted units and units of open cohorts as they stand, 0 elsewhere. float64[rows, k]."""
         size = self.series.size
-        sums = np.zeros((size, 2))
-        for index, cohorts in enumerate(self._cohorts):
-            self._rows.put(sums, index, cohorts.counts(start_us, size))
+        sums = np.zeros((size, self._values.measures))
+        for of in self._followers:
+            self._rows.put(sums, of, of.cohorts.counts(start_us, size))
         return sums
 
     def _entries(self, start_us: int) -> Sketch:
         """The units of an open cohort, of the metrics that have windows."""
         return added(
             [
-                self._rows.entries(index, cohorts.came(start_us))
-                for index, cohorts in enumerate(self._cohorts)
-                if self._windowed[index]
+                self._rows.entries(of, of.cohorts.came(start_us))
+                for of in self._followers
+                if of.windowed
             ]
         )
+
+    def _unjudged(self) -> set[int]:
+        """Buckets that have begun to be shown, and were not judged."""
+        return {start for of in self._followers for start in of.cohorts.buckets()}
+
+    def _standing(self, start_us: int) -> tuple[Floats, Sketch]:
+        """What a bucket that was not judged holds, without the units that windows tell apart."""
+        return self._sums(start_us), EMPTY
 
     def _running(self, start: int) -> Tick:
         end = bucket_end(self.calendar, start)
         rows = np.arange(self.series.size)
-        sums = self._sums(start)
+        measures = self._values.forms.measured(rows, *self._standing(start))
         alive = self.series.table["born_us"] <= start
-        read = self._values.read(rows, sums, active=True)
+        read = self._values.read(rows, measures, active=True)
         value = np.where(alive, read.value, np.nan)
         return Tick(
             observation=Observation(
                 start_us=start, end_us=end, x=read.x, n=read.n, observed=alive & read.observed
             ),
-            measures=sums,
+            measures=measures,
             sketch=EMPTY,
             value=value,
             window_value=self._running_windows(end, rows, value),
@@ -291,20 +298,26 @@ class CohortPanel(Panel):
         """Values over the windows that end here: of cohorts that are mature, and of those that are not."""
         out = value.copy()
         lengths = self._values.window_us(rows)
-        open_starts = {b for cohorts in self._cohorts for b in cohorts.buckets()}
+        unjudged = self._unjudged()
         for window in self._closed.windows_us:
             first = window_start(self.calendar, end, window)
             past = [b for b in self._closed.starts() if first <= b < end]
-            running = sorted(b for b in open_starts if first <= b < end)
+            running = sorted(b for b in unjudged if first <= b < end)
             mine = rows[lengths == window]
-            sums = np.zeros((len(mine), 2))
+            standing = [self._standing(start) for start in running]
+            sums = np.zeros((len(mine), self._values.measures))
             for start in past:
                 sums += self._closed.sums_of(start, mine)
-            for start in running:
-                sums += self._sums(start)[mine]
-            if sums.sum() <= TOLD_APART:
-                sketches = [*map(self._closed.sketch, past), *map(self._entries, running)]
+            for held, _ in standing:
+                sums += held[mine]
+            units = sums[self._values.forms.told_apart(mine)].sum()
+            if units <= TOLD_APART:
+                sketches = [*map(self._closed.sketch, past), *(sketch for _, sketch in standing)]
+                sketches += map(self._entries, running)
                 sums = self._values.forms.measured(mine, sums, added(sketches), window=True)
+            elif self._values.forms.any_kept:
+                sketches = [*map(self._closed.sketch, past), *(sketch for _, sketch in standing)]
+                sums = self._values.forms.measured(mine, sums, added(sketches))
             out[mine] = self._values.read(mine, sums, active=True).value
         return out
 
@@ -323,9 +336,9 @@ class CohortPanel(Panel):
 
     def end_input(self) -> None:
         """Nothing more comes: let units go on by what the buckets hold that have not ended."""
-        for cohorts, late in zip(self._cohorts, self._late_units, strict=True):
-            for start in cohorts.open_buckets():
-                late.keep(cohorts.close(start))
+        for of in self._followers:
+            for start in of.cohorts.open_buckets():
+                of.late.keep(of.cohorts.close(start))
 
     def _stale(self, limit_us: int) -> Ints:
         steps = np.concatenate([np.empty(0, np.int64), *self._rows.steps])
@@ -333,8 +346,8 @@ class CohortPanel(Panel):
 
     def _first_held(self, rows: Ints) -> Ints:
         held = super()._first_held(rows)
-        for cohorts in self._cohorts:
-            held = np.minimum(held, cohorts.first(rows))
+        for of in self._followers:
+            held = np.minimum(held, of.cohorts.first(rows))
         return held
 
     def end_history(self) -> None:
@@ -343,30 +356,33 @@ class CohortPanel(Panel):
         super().end_history()
         for closing in (self._closing, self._front):
             closing.end_history(floor_us)
-        for cohorts, late in zip(self._cohorts, self._late_units, strict=True):
-            cohorts.clear()
-            late.clear()
+        for of in self._followers:
+            of.cohorts.clear()
+            of.late.clear()
 
     def dump(self) -> dict[str, Any]:
         """The state as plain values and arrays."""
         return {
             "panel": super().dump(),
             "front": self._front.dump(),
-            "cohorts": [
-                [metric.name, metric.formula, cohorts.dump(), late.dump()]
-                for metric, cohorts, late in zip(
-                    self.metrics, self._cohorts, self._late_units, strict=True
-                )
-            ],
+            "cohorts": follower.dump(self._followers, self.metrics),
         }
 
 
-def _steps(metric: MetricPlan) -> tuple[Any, ...]:
-    return () if metric.cohort is None else metric.cohort.steps
+def _is_of(of: Follower, units: UnitEvents) -> Bools:
+    """Which events are of its steps."""
+    inside: Bools = (units.step >= of.start) & (units.step < of.start + of.cohorts.steps)
+    return inside
+
+
+def _own_steps(of: Follower, units: UnitEvents) -> UnitEvents:
+    """The same events, with steps that count from its start."""
+    return msgspec.structs.replace(units, step=units.step - of.start) if of.start else units
 
 
 def _new(entries: Sketch, known: Sketch) -> Sketch:
-    """The entries that are not known yet."""
+    """The entries that are not known yet; other slots may hold counts of events."""
+    known = known.of_slots(np.unique(entries.slot))
     twice = Sketch(slot=entries.slot, key=entries.key, count=np.full(len(entries), 2))
     both = added([known, twice])
     fresh = both.at(both.count == 2)  # noqa: PLR2004 - what is known counts one more

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from monitor.aggregate.cohorts import Came
+from monitor.aggregate.follower import Follower
 from monitor.aggregate.series import Series
 from monitor.aggregate.sketches import EMPTY, Sketch, added, slots_of
 from monitor.definitions.plan import MetricPlan
@@ -17,7 +18,7 @@ from monitor.model.tick import Floats, Ints
 STEP = ("step",)
 """The grouping whose segments are the steps of a funnel."""
 CONVERTED, UNITS = 0, 1
-"""Places of a cohort's measures."""
+"""Places of a cohort's measures, from its first one on."""
 
 
 def step_names(metric: MetricPlan) -> tuple[str, ...]:
@@ -61,37 +62,40 @@ class CohortRows:
             found.append(row)
         return np.array(found, dtype=np.int64)
 
-    def put(self, sums: Floats, index: int, counts: Ints) -> None:
-        """Add a metric's converted units and units to the sums of its rows.
+    def put(self, sums: Floats, of: Follower, counts: Ints) -> None:
+        """Add the converted units and the units of a cohort to the sums of its metric's rows.
 
         Args:
-            sums: float64[rows, 2].
-            index: the metric.
+            sums: float64[rows, k].
+            of: whose cohort.
             counts: units that have reached each step. int64[steps, rows]
         """
-        sums[:, CONVERTED] += counts[-1]
-        sums[:, UNITS] += counts[0]
-        steps = self.steps[index]
+        converted, units = of.first + CONVERTED, of.first + UNITS
+        sums[:, converted] += counts[-1]
+        sums[:, units] += counts[0]
+        steps = self.steps[of.metric]
         if len(steps):
-            whole = self._series.whole(index)
-            sums[steps, CONVERTED] = counts[:, whole]
-            sums[steps, UNITS] = counts[0, whole]
+            whole = self._series.whole(of.metric)
+            sums[steps, converted] = counts[:, whole]
+            sums[steps, units] = counts[0, whole]
 
-    def entries(self, index: int, came: Came) -> Sketch:
+    def entries(self, of: Follower, came: Came) -> Sketch:
         """The units themselves, each once a row and measure, so that windows can tell them apart."""
         if not len(came.row):
             return EMPTY
-        cohort, whole = self._metrics[index].cohort, self._series.whole(index)
-        last = len(cohort.steps) - 1 if cohort is not None else 0
-        parts = [_of(came.row, UNITS, came.key)]
-        done = came.step >= last
-        parts.append(_of(came.row[done], CONVERTED, came.key[done]))
+        converted, units = of.first + CONVERTED, of.first + UNITS
+        parts = [_of(came.row, units, came.key)]
+        done = came.step >= of.cohorts.steps - 1
+        parts.append(_of(came.row[done], converted, came.key[done]))
+        if not len(self.steps[of.metric]):
+            return added(parts)
+        whole = self._series.whole(of.metric)
         mine = came.row == whole
         key, step = came.key[mine], came.step[mine]
-        for number, row in enumerate(self.steps[index].tolist()):
+        for number, row in enumerate(self.steps[of.metric].tolist()):
             far = key[step >= number]
-            parts.append(_of(np.full(len(key), row), UNITS, key))
-            parts.append(_of(np.full(len(far), row), CONVERTED, far))
+            parts.append(_of(np.full(len(key), row), units, key))
+            parts.append(_of(np.full(len(far), row), converted, far))
         return added(parts)
 
 

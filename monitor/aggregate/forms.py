@@ -38,6 +38,10 @@ class Forms:
         metrics: of the panel.
         table: of its series; `metric` says which metric a row is.
         measures: columns of the sums.
+
+    Attributes:
+        any_kept: whether any measure is kept as a sketch, bucket by bucket.
+        any: whether any measure is no sum, in a bucket or in a window.
     """
 
     def __init__(self, metrics: Sequence[MetricPlan], table: Table, measures: int) -> None:
@@ -51,15 +55,21 @@ class Forms:
                 self._units[i, j] = measure.form is Form.UNIQUES
                 if measure.form is Form.QUANTILE and measure.q is not None:
                     self._q[i, j] = measure.q
-                self._windowed[i, j] = (
-                    metric.cohort is not None and metric.window_us > metric.calendar.width_us
-                )
-        self.any = bool(self._units.any() or self._windowed.any() or not np.isnan(self._q).all())
+            if metric.window_us > metric.calendar.width_us:
+                for of in metric.followed:
+                    self._windowed[i, [of.first, of.first + 1]] = True
+        self.any_kept = bool(self._units.any() or not np.isnan(self._q).all())
+        self.any = self.any_kept or bool(self._windowed.any())
 
     def of_units(self, slots: Ints) -> Bools:
         """Which slots hold units; the others hold histograms."""
         metric = self._table["metric"][row_of(slots)]
         units: Bools = self._units[metric, measure_of(slots)]
+        return units
+
+    def told_apart(self, rows: Ints) -> Bools:
+        """Which measures of these rows are units of cohorts that a window tells apart. bool[r, k]."""
+        units: Bools = self._windowed[self._table["metric"][rows]]
         return units
 
     def measured(self, rows: Ints, sums: Floats, source: Source, *, window: bool = False) -> Floats:

@@ -110,6 +110,14 @@ class Panel:
         starts: list[int] = np.unique(bucket_starts(self.calendar, base_starts)).tolist()
         return starts
 
+    @property
+    def _arriving(self) -> Closing:
+        """The walk over the buckets that events in time may still come for."""
+        return self._closing
+
+    def _note(self, start: int) -> None:
+        self._closing.note(start)
+
     def merge(self, deltas: Deltas) -> int:
         """Add a metric's deltas; returns how many rows were taken."""
         return sum(self._merge(part) for part in self._as_they_stand(deltas))
@@ -119,13 +127,14 @@ class Panel:
 
         That happens where a source is new: until it spoke, the others' watermarks closed buckets.
         """
-        floor_us = self._closing.floor_us
+        arriving = self._arriving
+        floor_us = arriving.floor_us
         if floor_us > NEVER and (deltas.bucket < floor_us).any():
             deltas = some_rows(deltas, deltas.bucket >= floor_us)
         if not len(deltas.bucket):
             return
-        before = self._closing.next_us
-        closed = ~deltas.late & (deltas.bucket < before) if self._closing.begun else None
+        before = arriving.next_us
+        closed = ~deltas.late & (deltas.bucket < before) if arriving.begun else None
         if closed is not None and closed[0]:  # sorted: the first row is the oldest on time
             yield some_rows(deltas, closed, late=True)
             deltas = some_rows(deltas, ~closed)
@@ -158,7 +167,7 @@ class Panel:
         )
         born = self.series.table["born_us"]
         born[rows] = np.minimum(born[rows], start)
-        self._closing.note(start)  # the event may have been late for a shorter bucket
+        self._note(start)  # the event may have been late for a shorter bucket
 
     def _merge_entries(self, deltas: Deltas, rows: Ints, on_time: list[int]) -> None:
         """Add the entries of sketches, bucket by bucket; those of late rows are kept apart."""

@@ -76,7 +76,6 @@ def summary(configuration: Configuration) -> dict[str, Any]:
     budget = configuration.settings.alert_budget
     metrics = configuration.metrics
     plan = compile_plan(configuration)
-    unserved = plan.unserved
     rows = [_metric(metric, configuration, plan) for metric in metrics]
     return {
         "ok": True,
@@ -84,8 +83,7 @@ def summary(configuration: Configuration) -> dict[str, Any]:
         "warnings": [_place(warning) for warning in configuration.warnings],
         "alert_budget": {"pages": budget.pages, "per_seconds": budget.per / SECOND},
         "kinds": dict(sorted(Counter(metric.kind for metric in metrics).items())),
-        "not_served": list(unserved),
-        "series_at_most": sum(row["series_at_most"] for row in rows if row["served"]),
+        "series_at_most": sum(row["series_at_most"] for row in rows),
         "metrics": rows,
     }
 
@@ -153,7 +151,6 @@ def _metric(metric: Metric, configuration: Configuration, plan: Plan) -> dict[st
     return {
         "name": metric.name,
         "kind": metric.kind,
-        "served": metric.name not in plan.unserved,
         "status": metric.status,
         "severity": metric.alert.severity,
         "bucket_seconds": metric.bucket / SECOND,
@@ -198,9 +195,6 @@ def _print(result: dict[str, Any]) -> None:
     for row in result["metrics"]:
         if row["cohorts"] is not None:
             out.print(_memory(row))
-    if result["not_served"]:
-        names = ", ".join(result["not_served"])
-        out.print(f"* not served yet (derived from a conversion, funnel or retention): {names}")
 
 
 def _memory(row: dict[str, Any]) -> str:
@@ -263,7 +257,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
     spans = [_span(threshold["seconds_per_false_alarm"]) for threshold in row["thresholds"][:2]]
     return [
         row["name"],
-        row["kind"] + ("" if row["served"] else " *"),
+        row["kind"],
         format_duration(round(row["bucket_seconds"] * SECOND)),
         "\n".join("x".join(grouping) for grouping in row["segments"]) or "-",
         f"{row['series_at_most']:,}",

@@ -127,7 +127,7 @@ def _find(asked: str, alerts: list[Alert]) -> Alert:
 
 def _moment(asked: str, history: History, plan: Plan) -> Explanation:
     moment = parse_moment(asked)
-    metric = find_metric(moment.metric, plan.metrics, plan.unserved)
+    metric = find_metric(moment.metric, plan.metrics)
     dimension, segment = place(moment, metric)
     alerts = history.alerts()
     alert = covering(alerts, metric.name, dimension, segment, moment.at_us)

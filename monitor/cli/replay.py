@@ -85,7 +85,6 @@ def command(
     """
     configuration = load(config, environment=environment())
     plan = compile_plan(configuration, shards=1)
-    _tell_unserved(plan)
     trials = [_trial(plan, parse_injection(text, plan)) for text in injections]
     recorder = None if report is None else Recorder(plan)
     releases = [] if releases_file is None else read_releases(releases_file)
@@ -190,15 +189,6 @@ def _print(run: Replay, summary: dict[str, Any], out: Path, report: Path | None)
         screen.print(f"\n{alert}", markup=False)
     if summary["alerts"]["fired"] > len(run.totals.fired):
         screen.print(f"\nmore in {out / 'alerts.ndjson'}", markup=False)
-
-
-def _tell_unserved(plan: Plan) -> None:
-    for name in plan.unserved:
-        click.echo(
-            f"warning: metric '{name}' is derived from a conversion, funnel or retention, which is "
-            "not served yet; left out",
-            err=True,
-        )
 
 
 def _warn(inputs: list[LineFile], summary: dict[str, Any]) -> None:

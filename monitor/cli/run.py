@@ -60,12 +60,6 @@ def command(config: Path, roles: str | None, state: Path) -> None:
     chosen = [role for role in ROLES if role not in idle] if asked is None else asked
     plan = compile_plan(configuration)
     telemetry.configure()
-    for name in plan.unserved:
-        _log.warning(
-            "metric.not_served",
-            metric=name,
-            remedy="derive it from other metrics than conversions, funnels or retentions",
-        )
     if "serve" in chosen:
         _check_port(configuration)
     if configuration.settings.source.kafka is None:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from monitor.aggregate.cohort_panel import CohortPanel
-from monitor.aggregate.horizon import Horizon
+from monitor.aggregate.derived_panel import DerivedPanel
+from monitor.aggregate.horizon import Horizon, Longest
 from monitor.aggregate.ledger_past import LedgerPast
 from monitor.aggregate.panel import Panel, Tick
 from monitor.core.effects import ClosedBucket, Effect, RestatedBucket, RunningBucket
@@ -36,7 +37,8 @@ class CohortLane(Lane):
         plan: Plan,
         state: dict[str, Any] | None,
     ) -> Panel:
-        self.cohorts = CohortPanel(
+        derived = isinstance(key.horizon, Longest)
+        self.cohorts = (DerivedPanel if derived else CohortPanel)(
             key.calendar,
             metrics,
             key.horizon or Horizon(),
@@ -110,7 +112,8 @@ class CohortLane(Lane):
     def _load(self, state: dict[str, Any]) -> None:
         super()._load(state)
         self._evidence = state["evidence"].copy()
-        self._evidence[self.panel.gone] = np.nan
+        gone = self.panel.gone
+        self._evidence[gone[gone < len(self._evidence)]] = np.nan  # younger rows have none yet
 
 
 def open_lane(

@@ -1,9 +1,12 @@
-"""Which metrics are kept and judged together: those of one calendar and, of cohorts, one horizon."""
+"""Which metrics are kept and judged together: those of one calendar and, of cohorts, one horizon.
+
+Those that are derived from cohorts stay by themselves: their rows are wider, and hold sums too.
+"""
 
 from dataclasses import dataclass
 from typing import Any
 
-from monitor.aggregate.horizon import Horizon
+from monitor.aggregate.horizon import Horizon, Longest, horizon_of, load_horizon
 from monitor.aggregate.panel import panel_calendar
 from monitor.definitions.plan import Calendar, MetricPlan
 
@@ -21,13 +24,13 @@ class LaneKey:
     """
 
     calendar: Calendar
-    horizon: Horizon | None = None
+    horizon: Horizon | Longest | None = None
     quality: bool = False
 
     @classmethod
     def of(cls, metric: MetricPlan) -> "LaneKey":
         """The key of a metric's lane."""
-        return cls(calendar=panel_calendar(metric), horizon=Horizon.of(metric))
+        return cls(calendar=panel_calendar(metric), horizon=horizon_of(metric))
 
     def order(self) -> tuple[Any, ...]:
         """What lanes are sorted by."""
@@ -42,13 +45,11 @@ class LaneKey:
     def load(cls, state: list[Any]) -> "LaneKey":
         """The key that `dump` described."""
         width, timezone, *parts = state
-        horizon = None
-        quality = parts == [_QUALITY]
-        if parts and not quality:
-            horizon = Horizon(within_us=parts[0], day=parts[1], timezone=parts[2])
         calendar = Calendar(width_us=width, timezone=timezone)
-        return cls(calendar=calendar, horizon=horizon, quality=quality)
+        if parts == [_QUALITY]:
+            return cls(calendar=calendar, quality=True)
+        return cls(calendar=calendar, horizon=load_horizon(parts))
 
 
-def _parts(horizon: Horizon | None) -> list[Any]:
-    return [] if horizon is None else [horizon.within_us, horizon.day, horizon.timezone]
+def _parts(horizon: Horizon | Longest | None) -> list[Any]:
+    return [] if horizon is None else horizon.dump()

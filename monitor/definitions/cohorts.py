@@ -6,9 +6,6 @@ from monitor.definitions.plan import Cohort, Measure, UnitStep
 from monitor.definitions.schema import Conversion, Funnel, Metric, Retention
 from monitor.definitions.where import EventSelector
 
-OfUnits = Conversion | Funnel | Retention
-"""The kinds that follow units from a start."""
-
 
 def cohort_of(metric: Metric) -> Cohort | None:
     """How a metric follows units; None where it follows none."""

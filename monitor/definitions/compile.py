@@ -10,12 +10,12 @@ import xxhash
 
 from monitor.definitions import cohorts, formula
 from monitor.definitions.budget import TICKET_FACTOR, groupings_of, log_thresholds
-from monitor.definitions.cohorts import OfUnits
 from monitor.definitions.formula import Tree
 from monitor.definitions.load import Configuration
 from monitor.definitions.plan import (
     Calendar,
     Condition,
+    Followed,
     Form,
     Law,
     Measure,
@@ -47,9 +47,7 @@ Named = Mapping[str, Metric]
 
 
 def compile_plan(configuration: Configuration, *, shards: int | None = None) -> Plan:
-    """The plan of a configuration; metrics that are not served yet are named in `unserved`.
-
-    Those are derived from metrics that follow units: their values come long after the others'.
+    """The plan of a configuration.
 
     Args:
         configuration: what was loaded.
@@ -59,9 +57,8 @@ def compile_plan(configuration: Configuration, *, shards: int | None = None) -> 
     journal = settings.kafka_journal
     metrics = configuration.metrics
     named = {metric.name: metric for metric in metrics}
-    served = [metric for metric in metrics if _is_served(metric, named)]
     plan = Plan(
-        metrics=tuple(_metric(metric, configuration, named) for metric in served),
+        metrics=tuple(_metric(metric, configuration, named) for metric in metrics),
         allowed_lateness_us=settings.allowed_lateness,
         restatement_window_us=settings.restatement_window,
         max_clock_skew_us=settings.max_clock_skew,
@@ -69,7 +66,6 @@ def compile_plan(configuration: Configuration, *, shards: int | None = None) -> 
         idle_timeout_us=settings.idle_timeout,
         cardinality=settings.cardinality.per_dimension,
         shards=shards or (journal.shards if journal else 1),
-        unserved=tuple(metric.name for metric in metrics if metric not in served),
         hash_key=configuration.hash_key,
     )
     budget = settings.alert_budget
@@ -83,20 +79,15 @@ def compile_plan(configuration: Configuration, *, shards: int | None = None) -> 
     return replace(plan, quality=quality)
 
 
-def _is_served(metric: Metric, named: Named) -> bool:
-    if not isinstance(metric, Derived):
-        return True
-    inputs = _names(_written_out(metric.formula, named))
-    return not any(isinstance(named[name], OfUnits) for name in inputs)
-
-
 def _metric(metric: Metric, configuration: Configuration, named: Named) -> MetricPlan:
     settings, detect = configuration.settings, metric.detect
     tree = _written_out(metric.formula, named) if isinstance(metric, Derived) else None
     measures, more = _measures(metric), []
     inputs: tuple[Reading, ...] = ()
+    of_inputs: tuple[Followed, ...] = ()
     if tree is not None:
-        (measures, inputs), more = _inputs(tree, named), [tree]
+        measures, inputs, of_inputs = _inputs(tree, named)
+        more = [tree, *(cohorts.measured(of.cohort, of.timezone) for of in of_inputs)]
     cohort = cohorts.cohort_of(metric)
     if cohort is not None:
         measures, more = cohorts.measures_of(cohort), cohorts.measured(cohort, detect.timezone)
@@ -135,6 +126,7 @@ def _metric(metric: Metric, configuration: Configuration, named: Named) -> Metri
         inputs=inputs,
         tree=tree,
         cohort=cohort,
+        cohorts=of_inputs,
     )
 
 
@@ -150,15 +142,23 @@ def _written_out(text: str, named: Named) -> Tree:
     return out(formula.parse(text).tree)
 
 
-def _inputs(tree: Tree, named: Named) -> tuple[tuple[Measure, ...], tuple[Reading, ...]]:
-    """The measures of all inputs of a formula, each under `METRIC.MEASURE`, and their readings."""
+def _inputs(
+    tree: Tree, named: Named
+) -> tuple[tuple[Measure, ...], tuple[Reading, ...], tuple[Followed, ...]]:
+    """The measures of all inputs of a formula, each under `METRIC.MEASURE`, their readings and cohorts."""
     measures: list[Measure] = []
     readings: list[Reading] = []
+    followed: list[Followed] = []
     for name in sorted(_names(tree)):
-        metric = named[name]
-        readings.append(own_reading(name, metric.kind, len(measures)))
-        measures += [replace(one, name=f"{name}.{one.name}") for one in _measures(metric)]
-    return tuple(measures), tuple(readings)
+        metric, first = named[name], len(measures)
+        readings.append(own_reading(name, metric.kind, first))
+        own, cohort = _measures(metric), cohorts.cohort_of(metric)
+        if cohort is not None:
+            own = cohorts.measures_of(cohort)
+            timezone = metric.detect.timezone if cohort.day else ""
+            followed.append(Followed(cohort=cohort, first=first, timezone=timezone))
+        measures += [replace(one, name=f"{name}.{one.name}") for one in own]
+    return tuple(measures), tuple(readings), tuple(followed)
 
 
 def _names(tree: Tree) -> set[str]:

@@ -10,7 +10,7 @@ from monitor.definitions.document import whole
 from monitor.definitions.metric_files import Entry, read_metrics
 from monitor.definitions.mistake import Fault, Mistake, MistakesError, Path
 from monitor.definitions.plan import BUILT_IN_KEY
-from monitor.definitions.relations import check_relations, gather, relation_doubts
+from monitor.definitions.relations import check_relations, gather
 from monitor.definitions.schema import UNIT_KINDS, Metric
 from monitor.definitions.service import settings_doubts
 from monitor.definitions.service_file import Service, read_service
@@ -104,10 +104,8 @@ def _warnings(
     hashes = any(entry.metric.kind in UNIT_KINDS for entry in entries)
     for fault in settings_doubts(settings, environment, hashes=hashes):
         yield service.mistake(fault)
-    known = gather([entry.metric for entry in entries])
     for entry in entries:
-        beside = relation_doubts(entry.metric, known)
-        for fault in (*doubts(entry.metric), *beside, *_altered_numbers(entry)):
+        for fault in (*doubts(entry.metric), *_altered_numbers(entry)):
             yield entry.mistake(fault)
 
 

@@ -29,24 +29,23 @@ class Use:
 
 def uses_of(metric: MetricPlan) -> tuple[Use, ...]:
     """By measure or, of a cohort's metric, by step."""
-    cohort = metric.cohort
-    if cohort is not None:
-        return tuple(
-            Use(
-                event=step.event,
-                fields=_required(step.where, [cohort.unit]),
-                by_segment=place == 0,
-                counts_lines=False,
-            )
-            for place, step in enumerate(cohort.steps)
+    of_units = tuple(
+        Use(
+            event=step.event,
+            fields=_required(step.where, [followed.cohort.unit]),
+            by_segment=place == 0,
+            counts_lines=False,
         )
-    return tuple(
+        for followed in metric.followed
+        for place, step in enumerate(followed.cohort.steps)
+    )
+    return of_units + tuple(
         Use(
             event=measure.event,
             fields=_required(measure.where, [measure.value, measure.needs, measure.unit]),
             counts_lines=measure.form is not Form.UNIQUES,
         )
-        for measure in metric.measures
+        for _, measure in metric.counted
     )
 
 
@@ -57,9 +56,8 @@ def _required(where: Iterable[Condition], more: Iterable[str | None]) -> tuple[s
 
 def line_fields(metric: MetricPlan) -> Mapping[str, tuple[str, ...]]:
     """By event name of the metric, every field that it looks for in a line, dimensions included."""
-    wheres = [(m.event, m.where) for m in metric.measures]
-    if metric.cohort is not None:
-        wheres = [(step.event, step.where) for step in metric.cohort.steps]
+    wheres = [(m.event, m.where) for _, m in metric.counted]
+    wheres += [(s.event, s.where) for of in metric.followed for s in of.cohort.steps]
     out: dict[str, set[str]] = {event: {field for field, _, _ in where} for event, where in wheres}
     for event, where in wheres:
         out[event].update(field for field, _, _ in where)

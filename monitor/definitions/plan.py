@@ -142,6 +142,21 @@ class Cohort:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Followed:
+    """A cohort that a metric follows, its own or that of an input.
+
+    Attributes:
+        cohort: how its units are followed.
+        first: place of `converted` among the metric's measures; that of `units` is the next.
+        timezone: whose calendar days a retention counts; of the others empty.
+    """
+
+    cohort: Cohort
+    first: int = 0
+    timezone: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Calendar:
     """How time is cut into buckets.
 
@@ -156,7 +171,7 @@ class Calendar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricPlan:
-    """One served metric.
+    """One metric.
 
     Attributes:
         name, kind, description, owner, unit_name, tier, role, better, runbook_url: as defined.
@@ -164,6 +179,7 @@ class MetricPlan:
             `cohort` nothing is added up from events: the measures follow from what the units did.
         inputs: of a derived metric, how the values of its inputs are read from the measures.
         cohort: of a conversion, funnel or retention, how units are followed; else None.
+        cohorts: of a derived metric, those of its inputs that follow units.
         tree: of a derived metric, the arithmetic over the inputs; those that are derived themselves
             are written out, so that every name in it is the `metric` of one of `inputs`.
         groupings: tuples of dimension names; `()`, the whole, is always the first.
@@ -206,6 +222,21 @@ class MetricPlan:
     inputs: tuple[Reading, ...] = ()
     tree: Tree | None = None
     cohort: Cohort | None = None
+    cohorts: tuple[Followed, ...] = ()
+
+    @property
+    def followed(self) -> tuple[Followed, ...]:
+        """The cohorts that it follows: one of its own, or those of its inputs."""
+        if self.cohort is None:
+            return self.cohorts
+        timezone = self.season_timezone if self.kind == "retention" else ""
+        return (Followed(cohort=self.cohort, timezone=timezone),)
+
+    @property
+    def counted(self) -> tuple[tuple[int, Measure], ...]:
+        """The measures that events add to, with their places; the others follow from what units did."""
+        of_units = {of.first + place for of in self.followed for place in (0, 1)}
+        return tuple((i, one) for i, one in enumerate(self.measures) if i not in of_units)
 
     @property
     def readings(self) -> tuple[Reading, ...]:
@@ -229,14 +260,13 @@ BUILT_IN_KEY = b"metric-monitor"
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """All served metrics, with what concerns them all.
+    """All metrics, with what concerns them all.
 
     Attributes:
         metrics: sorted by name.
         allowed_lateness_us, restatement_window_us, max_clock_skew_us, idle_timeout_us: as configured.
         cardinality: values of a dimension that a metric keeps apart.
         shards: partitions of the log; 1 without a broker.
-        unserved: names of the metrics whose kind is not served yet, sorted.
         hash_key: keys the hashes of units.
         quality: the built-in metrics of the measurement itself, sorted by name.
         holidays: days since 1970-01-01 that are neither judged nor learnt, sorted.
@@ -249,7 +279,6 @@ class Plan:
     idle_timeout_us: int
     cardinality: int
     shards: int = 1
-    unserved: tuple[str, ...] = ()
     hash_key: bytes = BUILT_IN_KEY
     quality: tuple[MetricPlan, ...] = ()
     holidays: tuple[int, ...] = ()

@@ -9,8 +9,6 @@ from monitor.definitions.schema import Derived, Metric
 from monitor.model.quantity import format_duration
 from monitor.model.time import DAY
 
-_OF_UNITS = frozenset({"conversion", "funnel", "retention"})
-
 
 @dataclass(slots=True, kw_only=True)
 class Named:
@@ -92,32 +90,6 @@ def _formula(metric: Derived, known: Named) -> Iterator[Fault]:
     cycle = _cycle(metric.name, known)
     if cycle:
         yield Fault(path=path, message=f"formula goes in a circle: {' -> '.join(cycle)}")
-
-
-def relation_doubts(metric: Metric, known: Named) -> Iterator[Fault]:
-    """What is allowed towards the others, but not served: a formula over metrics that follow units."""
-    if not isinstance(metric, Derived):
-        return
-    for name in sorted(_inputs(metric.name, known)):
-        other = known.metrics.get(name)
-        if other is not None and other.kind in _OF_UNITS:
-            message = (
-                f"formula: {name!r} follows units, and is known only when they have had their time; "
-                f"a {metric.kind} metric over a {other.kind} is not served yet: it is left out"
-            )
-            yield Fault(path=("formula",), message=message)
-
-
-def _inputs(name: str, known: Named) -> set[str]:
-    """Every metric that a derived one rests on, through others too."""
-    found: set[str] = set()
-    waiting = [name]
-    while waiting:
-        formula_of = known.formulas.get(waiting.pop())
-        fresh = set(formula_of.metrics if formula_of else ()) - found
-        found |= fresh
-        waiting += fresh
-    return found
 
 
 def _unlike(metric: Metric, other: Metric) -> Iterator[str]:

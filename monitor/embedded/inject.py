@@ -102,9 +102,6 @@ def parse_injection(text: str, plan: Plan) -> Injection | TimelessInjection:
 
 def _metric(text: str, name: str, plan: Plan) -> MetricPlan:
     known = {metric.name: metric for metric in plan.metrics}
-    if name in plan.unserved:
-        problem = "is derived from a conversion, funnel or retention, which is not served yet"
-        raise _error(text, f"metric '{name}' {problem}")
     if name not in known:
         remedy = did_you_mean(name, known) or f"; known are {', '.join(known)}"
         raise _error(text, f"there is no metric '{name}'{remedy}")
@@ -113,7 +110,11 @@ def _metric(text: str, name: str, plan: Plan) -> MetricPlan:
         problem = f"is a {metric.kind}: what its units would have done is not known"
         raise _error(text, f"metric '{name}' {problem}; inject into a metric of another kind")
     if metric.tree is not None:
-        inputs = " or ".join(f"'{reading.metric}'" for reading in metric.inputs)
+        of_units = {of.first for of in metric.followed}
+        inputs = " or ".join(f"'{one.metric}'" for one in metric.inputs if one.x not in of_units)
+        if not inputs:
+            problem = "is derived from cohorts alone: what their units would have done is not known"
+            raise _error(text, f"metric '{name}' {problem}; inject into a metric of another kind")
         raise _error(text, f"metric '{name}' is derived; inject into {inputs}, and it follows")
     return metric
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,8 +11,9 @@ from monitor.ingest import entries, sums, unit_events
 from monitor.ingest.cells import Block
 from monitor.ingest.combos import Combos
 from monitor.ingest.entries import Grown, Keyed
+from monitor.ingest.grew import Did, Grew, beside
 from monitor.ingest.series import Projections
-from monitor.ingest.shape import Selector, Shape, Want, selector_of, wants_of
+from monitor.ingest.shape import Selector, Shape, Want, selector_of, steps_of
 from monitor.ingest.slots import Rows
 from monitor.ingest.spread import Spread, spread
 from monitor.ingest.unit_events import Timed
@@ -71,12 +71,15 @@ class Rollup:
             metric: the metric.
             calendar: the index of its calendar.
         """
-        if metric.cohort is not None:
-            return self._unit_deltas(metric, calendar)
+        grew = self._grew(metric, calendar)
+        if metric.followed:
+            grew = beside(grew, self._did(metric, calendar), len(metric.measures))
+        return None if grew is None else self._columns(metric, calendar, grew)
+
+    def _grew(self, metric: MetricPlan, calendar: int) -> Grew | None:
+        """What the measures grew by that events add to; None where nothing concerns them."""
         measures = [
-            (place, measure)
-            for place, measure in enumerate(metric.measures)
-            if measure.event in self._blocks
+            (place, measure) for place, measure in metric.counted if measure.event in self._blocks
         ]
         if not measures:
             return None
@@ -101,32 +104,31 @@ class Rollup:
                 high[at, place] = count
             else:
                 high[at, place], low[at, place] = self._sum(measure, groupings, calendar)
-        deltas = self._columns(metric, calendar, keys[present], high[present], low[present])
-        if deltas is None or all(measure.form is Form.SUM for measure in metric.measures):
-            return deltas
-        number = np.cumsum(present) - 1
-        return msgspec.structs.replace(deltas, entries=entries.joined(grown, number))
+        if not present.any():
+            return None
+        few = Grew(keys=keys[present], high=high[present], low=low[present])
+        if all(measure.form is Form.SUM for _, measure in metric.counted):
+            return few
+        return replace(few, entries=entries.joined(grown, np.cumsum(present) - 1))
 
-    def _unit_deltas(self, metric: MetricPlan, calendar: int) -> Deltas | None:
-        """What units did that a cohort's metric looks at; None where none did anything."""
+    def _did(self, metric: MetricPlan, calendar: int) -> Did | None:
+        """What units did that the cohorts of a metric look at; None where none did anything."""
         series = self._projections.index(metric.event_groupings).size
         found: list[tuple[int, Ints, Timed, Grown]] = []
-        for place, want in enumerate(wants_of(metric)):
+        for place, (want, is_start) in enumerate(steps_of(metric)):
             if want.event in self._blocks:
-                part = self._step(want, calendar, is_start=place == 0)
+                part = self._step(want, calendar, is_start=is_start)
                 # the whole, the only series of later steps, is the first one of any groupings
                 own = self._spread(want.event, want.groupings, calendar).keys
-                keys = (own * series if place else own)[part.row]
+                keys = (own if is_start else own * series)[part.row]
                 found.append((place, keys, self._times(want), part))
         if not found:
             return None
         keys, row = np.unique(np.concatenate([one for _, one, _, _ in found]), return_inverse=True)
-        nothing = np.zeros((keys.size, len(metric.measures)))
-        deltas = self._columns(metric, calendar, keys, nothing, nothing)
-        if deltas is None:
+        if not keys.size:
             return None
         parts = [(place, timed, part) for place, _, timed, part in found]
-        return msgspec.structs.replace(deltas, units=unit_events.joined(parts, row))
+        return Did(keys=keys, units=unit_events.joined(parts, row))
 
     def _step(self, want: Want, calendar: int, *, is_start: bool) -> Grown:
         """The moments of a step; its rows are keys of its event's spread."""
@@ -157,13 +159,9 @@ class Rollup:
         keys = [self._spread(event, groupings, calendar).keys for event in events]
         return keys[0] if len(keys) == 1 else np.unique(np.concatenate(keys))
 
-    def _columns(
-        self, metric: MetricPlan, calendar: int, keys: Ints, high: Floats, low: Floats
-    ) -> Deltas | None:
-        if not keys.size:
-            return None
+    def _columns(self, metric: MetricPlan, calendar: int, grew: Grew) -> Deltas:
         index = self._projections.index(metric.event_groupings)
-        row, series = np.divmod(keys, index.size)
+        row, series = np.divmod(grew.keys, index.size)
         used, number = np.unique(series, return_inverse=True)
         rows = self._rows[calendar]
         return Deltas(
@@ -174,8 +172,10 @@ class Rollup:
             late=rows.late[row],
             bucket=rows.bucket[row],
             series=number.astype(np.int32),
-            hi=high,
-            lo=low,
+            hi=grew.high,
+            lo=grew.low,
+            entries=grew.entries,
+            units=grew.units,
         )
 
     def _count(self, measure: Measure, groupings: Groupings, calendar: int) -> Floats:

@@ -106,30 +106,37 @@ _WHOLE: Final[tuple[tuple[str, ...], ...]] = ((),)
 
 
 def wants_of(metric: MetricPlan) -> tuple[Want, ...]:
-    """What a metric wants, by measure or, of a cohort's metric, by step.
+    """What a metric wants: by measure that events add to, then by step of its cohorts."""
+    counted = tuple(
+        Want(
+            event=measure.event,
+            selector=selector_of(measure),
+            groupings=metric.groupings,
+            form=measure.form,
+            value=measure.value,
+        )
+        for _, measure in metric.counted
+    )
+    return (*counted, *(want for want, _ in steps_of(metric)))
+
+
+def steps_of(metric: MetricPlan) -> tuple[tuple[Want, bool], ...]:
+    """By step of its cohorts, one cohort after the other, what it wants and whether it is a start.
 
     A unit belongs to the series of its start: later steps are kept for the whole alone.
     """
-    if metric.cohort is None:
-        return tuple(
-            Want(
-                event=measure.event,
-                selector=selector_of(measure),
-                groupings=metric.groupings,
-                form=measure.form,
-                value=measure.value,
-            )
-            for measure in metric.measures
-        )
-    unit = metric.cohort.unit
     return tuple(
-        Want(
-            event=step.event,
-            selector=Selector(where=step.where, field=None, unit=unit),
-            groupings=_WHOLE if place else metric.event_groupings,
-            form=None,
+        (
+            Want(
+                event=step.event,
+                selector=Selector(where=step.where, field=None, unit=of.cohort.unit),
+                groupings=_WHOLE if place else metric.event_groupings,
+                form=None,
+            ),
+            place == 0,
         )
-        for place, step in enumerate(metric.cohort.steps)
+        for of in metric.followed
+        for place, step in enumerate(of.cohort.steps)
     )
 
 

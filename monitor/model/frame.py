@@ -37,7 +37,8 @@ class UnitEvents(msgspec.Struct, frozen=True, kw_only=True):
         row: index of a row of the `Deltas`: bucket and lateness of the event, and of a start its series
             (a start is there once for every series that it belongs to); later steps stand in the rows of
             the whole. int32[e]
-        step: index into the cohort's `steps`; 0 is a start. int16[e]
+        step: index into the cohort's `steps`; 0 is a start. A derived metric has those of all its
+            inputs, one after the other. int16[e]
         key: keyed hash of the unit, 63 bits. int64[e]
         time_us: event time. int64[e]
     """
@@ -63,7 +64,8 @@ class Deltas(msgspec.Struct, frozen=True, kw_only=True):
             no sums. float64[r, k]
         lo: what `hi` lacks of the exact sum. float64[r, k]
         entries: of measures that are no sums; None where the metric has none.
-        units: of a cohort's metric, what units did; else None. `hi` and `lo` are 0 then.
+        units: of a metric that follows cohorts, what units did; else None. In the measures that follow
+            from it `hi` and `lo` are 0.
     """
 
     metric: str

@@ -75,21 +75,15 @@ def place(moment: Moment, plan: MetricPlan) -> tuple[str, str]:
     raise InputError(message)
 
 
-def find_metric(name: str, plans: Sequence[MetricPlan], unserved: Sequence[str]) -> MetricPlan:
+def find_metric(name: str, plans: Sequence[MetricPlan]) -> MetricPlan:
     """The metric of that name.
 
     Raises:
-        InputError: there is none, or it is not measured.
+        InputError: there is none.
     """
     for plan in plans:
         if plan.name == name:
             return plan
-    if name in unserved:
-        message = (
-            f"metric {name!r} is derived from a conversion, funnel or retention, which is not measured "
-            "yet: nothing could be paged for it; `monitor check` lists those"
-        )
-        raise InputError(message)
     known = [plan.name for plan in plans]
     message = (
         f"there is no metric {name!r}{did_you_mean(name, known)}; known are {', '.join(known)}"

@@ -187,18 +187,22 @@ def test_what_cannot_be_read_is_one_line_that_names_it(
     assert not out.exists(), "nothing was begun"
 
 
-def test_metrics_that_are_not_served_are_named(
-    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_is_derived_from_a_conversion_is_written(config: Path, tmp_path: Path) -> None:
     (config / "metrics" / "more.yaml").write_text(
         "metrics:\n"
         "  - {name: payers, kind: conversion, start: {event: order}, finish: {event: payment},"
         " within: 30m}\n"
-        "  - {name: not_yet, kind: derived, formula: orders * payers}\n"
+        "  - {name: twice, kind: derived, formula: 2 * payers}\n"
     )
     result = replay(config, [write(tmp_path / "e.ndjson", LINES)])
-    assert "'not_yet' is derived from a conversion" in capsys.readouterr().err
-    assert {row["metric"] for row in result.rows("buckets")} == {"orders", "payers", "value"}
+    rows = {(row["metric"], row["start"]): row for row in result.rows("buckets")}
+    twice = [(start, row) for (metric, start), row in rows.items() if metric == "twice"]
+    assert twice
+    for start, row in twice:
+        payers = rows["payers", start]
+        assert row["n"] == payers["n"]
+        assert row["state"] == payers["state"]
+        assert row["value"] == (None if payers["value"] is None else 2 * payers["value"])
 
 
 def test_only_the_wholes_or_nothing_is_written_on_request(config: Path, tmp_path: Path) -> None:

@@ -7,7 +7,17 @@ import pytest
 
 from monitor.definitions import Configuration, compile_plan
 from monitor.definitions.mistake import MistakesError
-from monitor.definitions.plan import Cohort, Form, Law, Measure, MetricPlan, Reading, Role, UnitStep
+from monitor.definitions.plan import (
+    Cohort,
+    Followed,
+    Form,
+    Law,
+    Measure,
+    MetricPlan,
+    Reading,
+    Role,
+    UnitStep,
+)
 from monitor.model.time import DAY, HOUR, MINUTE
 
 Loader = Callable[..., Configuration]
@@ -74,12 +84,8 @@ metrics:
   - {name: p, kind: quantile, of: {event: a, value: ms}, q: 0.9}
   - {name: inner, kind: derived, formula: p / n}
   - {name: outer, kind: derived, formula: 2 * inner + n}
-  - {name: c, kind: conversion, start: {event: a}, finish: {event: b}, within: 1h}
-  - {name: no, kind: derived, formula: inner / c}
-  - {name: nor, kind: derived, formula: 1 - no}
 """
         plan = compile_plan(loaded(metrics))
-        assert plan.unserved == ("no", "nor")
         outer = next(m for m in plan.metrics if m.name == "outer")
         assert [m.name for m in outer.measures] == ["n.count", "p.quantile", "p.count"]
         assert outer.readings == (
@@ -90,6 +96,73 @@ metrics:
         inner = next(m for m in plan.metrics if m.name == "inner")
         assert inner.formula != outer.formula
         assert not outer.is_total
+        assert outer.followed == ()
+        assert [place for place, _ in outer.counted] == [0, 1, 2]
+
+    def test_derived_follows_the_cohorts_of_its_inputs(self, loaded: Loader) -> None:
+        metrics = """
+metrics:
+  - {name: c, kind: conversion, start: {event: a}, finish: {event: b}, within: 1h}
+  - {name: n, kind: count, of: {event: a}}
+  - name: r
+    kind: retention
+    cohort: {event: a}
+    returns: {event: b}
+    day: 2
+    bucket: 1m
+    detect: {timezone: Asia/Tokyo}
+  - {name: inner, kind: derived, formula: c / n}
+  - {name: outer, kind: derived, formula: 1 - inner * r}
+"""
+        plan = compile_plan(loaded(metrics))
+        named = {metric.name: metric for metric in plan.metrics}
+        outer = named["outer"]
+        assert [m.name for m in outer.measures] == [
+            "c.converted",
+            "c.units",
+            "n.count",
+            "r.converted",
+            "r.units",
+        ]
+        assert outer.readings == (
+            Reading(metric="c", role=Role.QUOTIENT, x=0, n=1),
+            Reading(metric="n", role=Role.TOTAL, x=2, n=2),
+            Reading(metric="r", role=Role.QUOTIENT, x=3, n=4),
+        )
+        c, r = named["c"].cohort, named["r"].cohort
+        assert c is not None
+        assert r is not None
+        assert outer.followed == (
+            Followed(cohort=c, first=0),
+            Followed(cohort=r, first=3, timezone="Asia/Tokyo"),
+        )
+        assert outer.followed[1] == replace(named["r"].followed[0], first=3)
+        assert [place for place, _ in outer.counted] == [2]
+        assert outer.cohort is None
+        assert named["c"].counted == ()
+
+    @pytest.mark.parametrize(
+        ("of", "to"), [("within: 1h", "within: 2h"), ("day: 2", "day: 3"), ("UTC", "Asia/Tokyo")]
+    )
+    def test_what_it_follows_tells_a_derived_metric_from_others(
+        self, loaded: Loader, of: str, to: str
+    ) -> None:
+        text = """
+metrics:
+  - {name: c, kind: conversion, start: {event: a}, finish: {event: b}, within: 1h}
+  - name: r
+    kind: retention
+    cohort: {event: a}
+    returns: {event: b}
+    day: 2
+    bucket: 1m
+    detect: {timezone: UTC}
+  - {name: d, kind: derived, formula: c / r}
+"""
+        assert text.count(of) == 1
+        plans = [compile_plan(loaded(one)).metrics for one in (text, text.replace(of, to))]
+        (one,), (other,) = ([m.formula for m in metrics if m.name == "d"] for metrics in plans)
+        assert one != other
 
     def test_conversion(self, loaded: Loader) -> None:
         metric = (
@@ -296,7 +369,7 @@ metrics:
         alone = compiled(loaded, f"kind: funnel, steps: {steps}, within: 1h")
         assert [self.months(alone, index) for index in (0, 1)] == pytest.approx([2, 6])
 
-    def test_weights_of_metrics_not_served_count_already(self, loaded: Loader) -> None:
+    def test_weights_of_deprecated_metrics_count(self, loaded: Loader) -> None:
         two = """
 metrics:
   - {name: a, kind: count, of: {event: a}}
@@ -308,7 +381,6 @@ metrics:
   - {name: c, kind: derived, formula: a / b, status: deprecated, successor: a, detect: {weight: 2}}
 """
         plan = compile_plan(loaded(two))
-        assert plan.unserved == ("c",)
         assert self.months(plan.metrics[0]) == pytest.approx(4)
 
     def test_long_buckets_still_need_evidence(self, loaded: Loader) -> None:

@@ -56,7 +56,7 @@ def metric_plan(
     )
 
 
-def plan_of(*metrics: MetricPlan, unserved: tuple[str, ...] = ()) -> Plan:
+def plan_of(*metrics: MetricPlan) -> Plan:
     """A plan of these metrics."""
     return Plan(
         metrics=tuple(sorted(metrics, key=lambda metric: metric.name)),
@@ -65,5 +65,4 @@ def plan_of(*metrics: MetricPlan, unserved: tuple[str, ...] = ()) -> Plan:
         max_clock_skew_us=MINUTE,
         idle_timeout_us=MINUTE,
         cardinality=50,
-        unserved=unserved,
     )

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from monitor.definitions.plan import Cohort, Form, Plan, UnitStep
+from monitor.definitions.plan import Cohort, Followed, Form, Plan, UnitStep, own_reading
 from monitor.embedded.inject import Injection, TimelessInjection, parse_injection
 from monitor.errors import ConfigError
 from monitor.model.time import MINUTE, to_rfc3339
@@ -21,7 +21,13 @@ PLAN = plan_of(
         kind="conversion",
         cohort=Cohort(steps=(UnitStep(event="a"), UnitStep(event="b")), unit="actor"),
     ),
-    unserved=("later",),
+    replace(
+        metric_plan("later", derived_from=("orders", "plain")),
+        inputs=(own_reading("paid", "conversion"),),
+        cohorts=(
+            Followed(cohort=Cohort(steps=(UnitStep(event="a"), UnitStep(event="b")), unit="actor")),
+        ),
+    ),
 )
 
 
@@ -70,8 +76,8 @@ def test_a_time_without_an_offset_is_utc() -> None:
         ("orders,country:-20%@2026-10-24T14:05:00Z", "is not METRIC"),
         ("orders,=DE:-20%@2026-10-24T14:05:00Z", "is not METRIC"),
         ("ordres:-20%@2026-10-24T14:05:00Z", "no metric 'ordres'; did you mean 'orders'?"),
-        ("zzz:-20%@2026-10-24T14:05:00Z", "known are orders, paid, plain, rate, users"),
-        ("later:-20%@2026-10-24T14:05:00Z", "which is not served yet"),
+        ("zzz:-20%@2026-10-24T14:05:00Z", "known are later, orders, paid, plain, rate, users"),
+        ("later:-20%@2026-10-24T14:05:00Z", "'later' is derived from cohorts alone"),
         ("paid:-20%@2026-10-24T14:05:00Z", "'paid' is a conversion: what its units"),
         ("rate:-20%@2026-10-24T14:05:00Z", "derived; inject into 'orders' or 'plain'"),
         ("orders,contry=DE:-20%@2026-10-24T14:05:00Z", "did you mean 'country'?"),

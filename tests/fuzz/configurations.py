@@ -43,7 +43,7 @@ def check_configuration(
     for warning in configuration.warnings:
         assert PLACED.fullmatch(str(warning)), str(warning)
     plan = compile_plan(configuration, shards=1)
-    assert len(plan.metrics) + len(plan.unserved) == len(configuration.metrics)
+    assert len(plan.metrics) == len(configuration.metrics)
     assert all(log > 0 for metric in plan.metrics for log in metric.log_threshold)
     fields = configuration.fields or None
     return Counter(loaded=1, served=len(plan.metrics)) + _run(plan, fields)
