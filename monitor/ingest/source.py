@@ -49,7 +49,7 @@ _COUNTS: Final = (
     "dead_lettered",
     "folded",
 )
-_VALUES_A_CELL: Final = 4
+_VALUES_A_CELL: Final = 8
 _UNITS_A_CELL: Final = 2
 _DEAD_BYTES_A_CELL: Final = 256
 _LINES_A_CELL: Final = 32
@@ -166,7 +166,7 @@ class Ingest:
         """What waits for a flush, measured in cells."""
         return (
             sum(len(cells) + cells.held // _VALUES_A_CELL for cells in self._cells.values())
-            + len(self._units) // _UNITS_A_CELL
+            + self._units.fresh // _UNITS_A_CELL
             + self._tally.held // _LINES_A_CELL
             + self._dead_bytes // _DEAD_BYTES_A_CELL
         )
@@ -416,7 +416,7 @@ class Ingest:
         self._counts = dict.fromkeys(_COUNTS, 0)
         self._slots.clear()
         self._folding.clear()
-        self._units.clear()
+        self._units.flushed()
         if any(cells.combos.is_full for cells in self._cells.values()):
             self._open()
 
