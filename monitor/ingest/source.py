@@ -278,10 +278,11 @@ class Ingest:
                         clock.newest_us, clock.watermark_us = newest_us, watermark_us
                         clock.observe(time_us)
                         newest_us, watermark_us = clock.newest_us, clock.watermark_us
-                        limit_us = clock.limit_us
+                        limit_us, low = clock.limit_us, high
                     if newest_us >= sampling.next_us:
                         mask = sampling.begin(position, newest_us // base_us * base_us + base_us)
-                if settled and newest_us != NEVER:
+                # what was confirmed just now may have ended the bucket
+                if settled and newest_us != NEVER and start_us + base_us > watermark_us:
                     low = _moment(max(start_us, first_us))
                     high = _moment(min(start_us + base_us, limit_us + 1, horizon_us + 1))
             if add is None:
