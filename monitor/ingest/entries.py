@@ -119,7 +119,7 @@ def joined(parts: Sequence[tuple[int, Grown]], number: Ints) -> Entries:
 
 def _counted(place: Ints, count: Ints) -> tuple[Ints, Ints]:
     """The distinct places, sorted, and the sum of the counts at each."""
-    order = np.argsort(place, kind="stable")
+    order = np.argsort(place)
     ordered = place[order]
     first = np.flatnonzero(np.diff(ordered, prepend=-1))
     return ordered[first], np.add.reduceat(count[order], first) if first.size else count[:0]

@@ -49,7 +49,7 @@ _COUNTS: Final = (
     "dead_lettered",
     "folded",
 )
-_VALUES_A_CELL: Final = 4
+_VALUES_A_CELL: Final = 8
 _UNITS_A_CELL: Final = 2
 _DEAD_BYTES_A_CELL: Final = 256
 _LINES_A_CELL: Final = 32
@@ -166,7 +166,7 @@ class Ingest:
         """What waits for a flush, measured in cells."""
         return (
             sum(len(cells) + cells.held // _VALUES_A_CELL for cells in self._cells.values())
-            + len(self._units) // _UNITS_A_CELL
+            + self._units.fresh // _UNITS_A_CELL
             + self._tally.held // _LINES_A_CELL
             + self._dead_bytes // _DEAD_BYTES_A_CELL
         )
@@ -278,10 +278,11 @@ class Ingest:
                         clock.newest_us, clock.watermark_us = newest_us, watermark_us
                         clock.observe(time_us)
                         newest_us, watermark_us = clock.newest_us, clock.watermark_us
-                        limit_us = clock.limit_us
+                        limit_us, low = clock.limit_us, high
                     if newest_us >= sampling.next_us:
                         mask = sampling.begin(position, newest_us // base_us * base_us + base_us)
-                if settled and newest_us != NEVER:
+                # what was confirmed just now may have ended the bucket
+                if settled and newest_us != NEVER and start_us + base_us > watermark_us:
                     low = _moment(max(start_us, first_us))
                     high = _moment(min(start_us + base_us, limit_us + 1, horizon_us + 1))
             if add is None:
@@ -416,7 +417,7 @@ class Ingest:
         self._counts = dict.fromkeys(_COUNTS, 0)
         self._slots.clear()
         self._folding.clear()
-        self._units.clear()
+        self._units.flushed()
         if any(cells.combos.is_full for cells in self._cells.values()):
             self._open()
 

@@ -1,6 +1,7 @@
 """Units (actors, or values of a dimension) to keyed hashes: no text of theirs leaves ingest."""
 
 from hashlib import blake2b
+from itertools import islice
 from typing import Final
 
 import numpy as np
@@ -16,8 +17,12 @@ _BYTES: Final = 8
 _DROPPED_BITS: Final = 8 * _BYTES - SPAN_BITS
 
 
+MOST: Final = 131_072
+"""Units remembered at most; a source that meets more of them starts afresh at a flush."""
+
+
 class Units:
-    """The different units of one flush, numbered in the order they came, and hashed once each.
+    """The different units that a source met, numbered in the order they came, and hashed once each.
 
     Args:
         key: keys the hashes. Of any length: one that is longer than blake2b's 64 bytes is hashed first,
@@ -29,19 +34,26 @@ class Units:
         """By unit, its number: a new one is the size of the dict."""
         short = key if len(key) <= blake2b.MAX_KEY_SIZE else blake2b(key).digest()
         self._keyed = blake2b(key=short, digest_size=_BYTES)
+        self._hashes = np.empty(0, np.int64)
 
-    def __len__(self) -> int:
-        """How many there are."""
-        return len(self.numbers)
+    @property
+    def fresh(self) -> int:
+        """How many have come since the last flush."""
+        return len(self.numbers) - self._hashes.size
 
     def hashes(self) -> NDArray[np.int64]:
         """The hash of each unit by its number, 63 bits."""
-        digests = b"".join(map(self._digest, self.numbers))
-        return (np.frombuffer(digests, ">u8") >> np.uint64(_DROPPED_BITS)).astype(np.int64)
+        fresh = islice(self.numbers, self._hashes.size, None)
+        digests = np.frombuffer(b"".join(map(self._digest, fresh)), ">u8")
+        hashes = (digests >> np.uint64(_DROPPED_BITS)).astype(np.int64)
+        self._hashes = np.append(self._hashes, hashes)
+        return self._hashes
 
-    def clear(self) -> None:
-        """Forget the flush."""
-        self.numbers.clear()
+    def flushed(self) -> None:
+        """Forget them where there are too many; numbers are for one flush."""
+        if len(self.numbers) > MOST:
+            self.numbers.clear()
+            self._hashes = np.empty(0, np.int64)
 
     def _digest(self, unit: Unit) -> bytes:
         keyed = self._keyed.copy()

@@ -100,7 +100,7 @@ class Broker:
             acks="all",
             transaction_timeout_ms=_TRANSACTION_MS,
             request_timeout_ms=_REQUEST_MS,
-            compression_type="lz4",
+            compression_type="zstd",  # at its level 3 it costs less processor time than lz4 at 9
             max_batch_size=_BATCH_BYTES,
             max_request_size=request_bytes,
         )

@@ -9,23 +9,25 @@ import msgspec
 class Aspect(IntEnum):
     """What is counted. A line is one message; `count` weighs only where it says events.
 
-    An accepted line that is on time stands in the base bucket of its event time. One that is late or
-    malformed stands in that of the source's newest confirmed event time when it was read, so that it
-    is always on time there; before the source has one, no ledger counts it.
+    An accepted line whose base bucket has not ended stands there. Any other, and a malformed one, stands
+    in the base bucket of the source's newest confirmed event time when it was read (or of its watermark,
+    where idleness has moved that further), so that it is always on time there; before the source has
+    either, no ledger counts it.
 
     Attributes:
-        LINES: accepted lines that are on time.
-        IDENTIFIED: those of them with an event id.
-        REPEATED: those of them whose event id the source saw shortly before.
+        LINES: accepted lines that are late for no metric; the next four are of these.
+        IDENTIFIED: lines with an event id.
+        REPEATED: lines whose event id the source saw shortly before.
         MISSING: lines that lack a field which some metric needs; the detail is the field.
         INCOMPLETE: lines that lack at least one such field.
         LATE: accepted lines that are late for some metric which uses them.
         TOO_LATE: those of them that are too late for some.
         MALFORMED: dead letters; the detail is the reason; the event is unknown where its name is.
         DELAY: lines, by how long after the event they arrived; the detail is the bin
-            (`stats.histogram`) of the seconds, as text. Only of sources that know arrival.
-        VERSION: events by app_version (the detail), where some metric tells series apart by it.
-        EVENTS: events.
+            (`stats.histogram`) of the seconds, as text. Of late lines too, and only of sources that know
+            arrival; of busy ones a sample, whose size the count is.
+        VERSION: events of `LINES` by app_version (the detail), where some metric tells series apart by it.
+        EVENTS: events of `LINES`.
     """
 
     LINES = 0

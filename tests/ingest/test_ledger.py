@@ -278,6 +278,13 @@ def test_ledgers_add_up_to_a_plain_count_wherever_flushes_are_cut(
         assert sum(flush.counts[name] for flush in flushes) == of_aspect
 
 
+@pytest.mark.parametrize("seed", [977, 1000])
+def test_a_bucket_that_its_own_event_ended_is_late(seed: int) -> None:
+    """The third event of a source confirms the newest one, by which its own bucket has ended."""
+    lines = random_lines(random.Random(seed), 150)
+    assert added_up(flushed(lines, [], ingest_of(PLAN))) == plain_count(lines)
+
+
 def test_a_long_source_meets_every_aspect() -> None:
     lines = random_lines(random.Random(5), 1500)
     counts = plain_count(lines)
