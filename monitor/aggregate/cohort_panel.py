@@ -278,7 +278,9 @@ class CohortPanel(Panel):
     def _running(self, start: int) -> Tick:
         end = bucket_end(self.calendar, start)
         rows = np.arange(self.series.size)
-        measures = self._values.forms.measured(rows, *self._standing(start))
+        measures, sketch = self._standing(start)
+        if self._values.forms.any_kept:
+            measures = self._values.forms.measured(rows, measures, sketch)
         alive = self.series.table["born_us"] <= start
         read = self._values.read(rows, measures, active=True)
         value = np.where(alive, read.value, np.nan)
