@@ -49,8 +49,8 @@ def is_judged_by(release: Release, metric: MetricPlan) -> bool:
 
 def is_too_slow(metric: MetricPlan) -> bool:
     """Whether no bucket begins and is known inside the time in which a release is watched."""
-    cohort = metric.cohort
-    horizon_us = 0 if cohort is None else cohort.within_us + cohort.day * DAY
+    horizons = (of.cohort.within_us + of.cohort.day * DAY for of in metric.followed)
+    horizon_us = max(horizons, default=0)
     return metric.calendar.width_us + horizon_us >= WATCHED_US
 
 
