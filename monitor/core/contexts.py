@@ -131,7 +131,14 @@ class Contexts:
         if is_quality(identity.plan.name):
             return None
         seen = self._measurement.seen(identity.plan, since_us, judged.known_us)
-        return account(identity.plan, _dimensions(identity), identity.segment, shift, seen)
+        return account(
+            identity.plan,
+            _dimensions(identity),
+            identity.segment,
+            shift,
+            seen,
+            part=_part_of_whole(row, judged),
+        )
 
     def _going_on(self, row: int, since_us: int, until_us: int) -> Others:
         identity = self.identity(row)
@@ -221,6 +228,13 @@ def _is_silent(judged: Judged) -> Bools:
 
 def _dimensions(identity: Identity) -> list[str]:
     return [] if identity.dimension == ALL else parse_segment(identity.dimension)
+
+
+def _part_of_whole(row: int, judged: Judged) -> float:
+    """What is expected of a segment, as a share of what is expected of its whole; 1 of a whole."""
+    parent, level = int(judged.traits.parent[row]), judged.expectation.level
+    known = parent >= 0 and level[row] > 0 and level[parent] > 0
+    return float(level[row] / level[parent]) if known else 1.0
 
 
 def _shift(row: int, judged: Judged) -> float:
