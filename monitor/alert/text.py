@@ -9,6 +9,7 @@ from monitor.definitions.plan import MetricPlan
 from monitor.definitions.quality import is_quality
 from monitor.model.incident import Incident
 from monitor.model.quality import Account
+from monitor.model.quantity import percent
 from monitor.model.tick import Reason
 from monitor.model.time import DAY, HOUR, MINUTE, SECOND, to_rfc3339
 
@@ -29,18 +30,6 @@ def number(value: float | None) -> str:
     if abs(value) >= 999.5:  # noqa: PLR2004 - three digits would make 1e+03 of it
         return f"{value:,.0f}"
     return f"{value:.3g}"
-
-
-def percent(share: float | None) -> str:
-    """A signed change.
-
-    >>> percent(-0.3449), percent(0.021), percent(12.3), percent(None)
-    ('-34 %', '+2.1 %', '+1,230 %', 'undefined')
-    """
-    if share is None:
-        return "undefined"
-    digits = 1 if abs(share) < 0.0995 else 0  # noqa: PLR2004
-    return f"{100 * share:+,.{digits}f} %"
 
 
 def odds(log10_evidence: float) -> str:
