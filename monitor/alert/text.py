@@ -5,6 +5,7 @@ The first sentence must be enough at three in the morning. Nothing is called a c
 
 import math
 
+from monitor.alert.ended import Earlier
 from monitor.definitions.plan import MetricPlan
 from monitor.definitions.quality import is_quality
 from monitor.model.incident import Incident
@@ -102,10 +103,12 @@ def summary(
     detected_us: int,
     where: str | None,
     account: Account | None = None,
+    again: str | None = None,
 ) -> str:
-    """The whole alert: what moved; the evidence; where; owner and runbook."""
+    """The whole alert: what moved; whether it did before; the evidence; where; owner and runbook."""
     sentences = [
         headline,
+        again,
         evidence_sentence(incident, detected_us, account),
         where,
         release_sentence(incident),
@@ -157,6 +160,15 @@ def evidence_sentence(incident: Incident, detected_us: int, account: Account | N
     return (
         f"Evidence: {odds(evidence)} against noise, {confidence} confidence "
         f"({needs}); found at {moment(detected_us)}."
+    )
+
+
+def again_sentence(earlier: Earlier) -> str:
+    """That an incident goes on which had resolved."""
+    before = "once" if earlier.times == 1 else f"{earlier.times} times"
+    return (
+        f"Fired again: it began at {moment(earlier.started_us)}, has fired {before} before, "
+        f"and resolved at {moment(earlier.ended_us)}."
     )
 
 
