@@ -199,6 +199,7 @@ def resolved_sentence(incident: Incident, reason: Reason, *, lasted_us: int, end
         Reason.MEASUREMENT_RETURNED: (
             "is still shifted, but its measurement no longer accounts for that: the shift is judged anew"
         ),
+        Reason.DRIFT_ENDED: "no longer drifts: its last 7 days are close to the 7 before again",
         Reason.DEFINITION_CHANGED: "was redefined or removed: its incident is closed, not over",
         Reason.HISTORY_ENDED: "was still shifted where the history ended: what follows is judged anew",
         Reason.SERIES_RETIRED: "was not seen for a week: its series is retired",
