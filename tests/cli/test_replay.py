@@ -105,8 +105,13 @@ def test_lines_that_repeat_an_id_are_counted_and_kept(config: Path, tmp_path: Pa
     lines = [json.dumps({**json.loads(line), "event_id": str(i)}) for i, line in enumerate(LINES)]
     twice = [line.encode() for line in lines for _ in range(2)]
     result = replay(config, [write(tmp_path / "e.ndjson", twice)])
-    assert (result.summary["events"]["accepted"], result.summary["events"]["duplicates"]) == (240, 120)
-    assert {row["value"] for row in result.buckets(metric="orders", dimension="all").values()} == {24}
+    assert (result.summary["events"]["accepted"], result.summary["events"]["duplicates"]) == (
+        240,
+        120,
+    )
+    assert {row["value"] for row in result.buckets(metric="orders", dimension="all").values()} == {
+        24
+    }
     shares = {row["data_quality"]["duplicates"] for row in result.rows("buckets")}
     assert shares == {0.5}
 
