@@ -133,3 +133,7 @@ def test_a_bound_is_told_as_one(bound: bool, words: str) -> None:
         "orders fell by 40 % since 00:00 UTC on 1970-01-01, and its measurement moved: "
     )
     assert " and 2 more such, " + words in text
+
+
+def test_where_nothing_came_since_what_came_before_is_not_told() -> None:
+    assert silent(n=40.0, none_came=True) == f"{HEAD}{BOTH}."
