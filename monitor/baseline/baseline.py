@@ -316,7 +316,7 @@ class Baseline:
         rows, level = self._rows, self._level
         expected = rows["shape"] * level.table["base"]
         forecast = enough & (expected > 0) & (rows["weeks"] > 0)
-        rows["forecasts"] += forecast
+        rows["forecasts"] += enough & (rows["weeks"] > 0)
         known = forecast & ~np.isnan(rows["phi"])
         process = self._autocorrelation.process()
         chance = rows["phi"] * rows["variance"] + process.slot * expected * expected
