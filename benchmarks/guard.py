@@ -35,6 +35,12 @@ WORLDS = [
     World(name="wanders by 1 % a day", wander=0.01),
     World(name="office hours from 8:00", office=8),
     World(name="office hours from 8:20, n = 10,000", office=8 + 1 / 3, n=10_000),
+    World(
+        name="office hours from 8:20, n = 10,000, Friday and Saturday off",
+        office=8 + 1 / 3,
+        n=10_000,
+        rest=(4, 5),
+    ),
     World(name="AR(.95) of 2 %", ar=0.02),
     World(name="ratio, AR(.95) of 2 %", ar=0.02, law=SHARE),
     World(name="AR(.98) of 3 %, n = 10,000", ar=0.03, rho=0.98, n=10_000),

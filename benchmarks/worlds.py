@@ -30,6 +30,7 @@ class World:
     growth: float = 0.0  # a day
     wander: float = 0.0  # standard deviation of a day's random walk
     office: float | None = None  # busy from this hour on, for ten hours of a working day
+    rest: tuple[int, ...] = (5, 6)  # days of the weekend, in days since a Monday
     ar: float = 0.0  # standard deviation of an AR(rho) factor by bucket
     rho: float = 0.95
     heavy: bool = False  # log-normal values of which a few make up most of a bucket
@@ -81,10 +82,10 @@ class Source:
         minute = round(day * 1440)  # whole: a flank must not move by rounding
         world, hour, weekday = self.world, minute % 1440 / 60, minute // 1440 % 7
         if world.office is not None:
-            busy = world.office <= hour < world.office + 10 and weekday < 5
+            busy = world.office <= hour < world.office + 10 and weekday not in world.rest
             return 1.0 if busy else 0.25
         daily = 1 + world.amplitude * np.sin(2 * np.pi * (hour - 6) / 24)
-        return float(daily * (1 + (world.weekend if weekday >= 5 else 0)))
+        return float(daily * (1 + (world.weekend if weekday in world.rest else 0)))
 
     def draw(self, day: float, shift: Floats | float) -> tuple[Floats, Floats]:
         world, rng, size = self.world, self.random, self.level.size
