@@ -1,0 +1,177 @@
+"""How the faults are done: signals to real processes, and settings of a real topic.
+
+Two faults of one target never overlap, those of different targets may. Everything here blocks: each
+fault runs in a thread of its own.
+"""
+
+import asyncio
+import itertools
+import os
+import signal
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError
+
+from monitor.errors import UnreachableError
+from monitor.kafka.broker import Broker, on_loop_error
+from tests.system import servers
+from tests.system.chaos.schedule import WORKERS, Fault, Kind
+from tests.system.running import Run
+
+_TINY_BYTES: Final = 100
+_PULSE_SECONDS: Final = 1.0
+_FROZEN_SHARE: Final = 0.8
+
+
+class Cast:
+    """The processes of a chaos run.
+
+    Args:
+        folder: where their files go.
+        kafka: a broker that runs.
+        config: the configuration of the monitor.
+        alertmanager: starts Alertmanager, always at the same address.
+        letters: the topic of the dead letters.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        kafka: servers.Kafka,
+        config: Path,
+        alertmanager: Callable[[], servers.Server],
+        letters: str,
+    ) -> None:
+        self.kafka = kafka
+        self.workers: dict[str, Run] = {}
+        self._folder, self._config = folder, config
+        self._start_alertmanager = alertmanager
+        self._alertmanager = alertmanager()
+        self._letters = letters
+        self._turns: dict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._visitors = itertools.count(1)
+
+    def start(self) -> None:
+        """Start every worker, and wait until all have their partitions and the view is there."""
+        for name, role in WORKERS.items():
+            self.workers[name] = self._worker(name, role)
+        for name, role in WORKERS.items():
+            ready = "view.caught_up" if role == "serve" else "partition.opened"
+            self.workers[name].wait_for_event(ready)
+
+    def _worker(self, name: str, role: str) -> Run:
+        run = Run(self._config, self._folder / name, ["--roles", role])
+        run.start()
+        return run
+
+    def stop(self) -> dict[str, tuple[int, float]]:
+        """Tell every worker to stop; exit code and seconds by name."""
+        return {name: run.stop() for name, run in self.workers.items()}
+
+    def destroy(self) -> None:
+        """Leave nothing behind."""
+        for run in self.workers.values():
+            run.destroy()
+        self._alertmanager.stop()
+
+    def do(self, fault: Fault) -> None:
+        """Do a fault, from its begin to its end."""
+        with self._turns[fault.target]:
+            match fault.kind:
+                case Kind.KILL_ROLE:
+                    self._signal(fault.target, signal.SIGKILL)
+                case Kind.KILL_RUN:
+                    self.workers[fault.target].stop(signal.SIGKILL)
+                    self.workers[fault.target].start()
+                case Kind.END_RUN:
+                    self.workers[fault.target].stop()
+                    time.sleep(fault.seconds)
+                    self.workers[fault.target].start()
+                case Kind.FREEZE_ROLE:
+                    self._freeze(fault)
+                case Kind.VISITOR:
+                    self._visit(fault)
+                case Kind.BROKER_KILLED:
+                    self.kafka.stop()
+                    time.sleep(fault.seconds)
+                    self.kafka.start()
+                case Kind.BROKER_FROZEN:
+                    self.kafka.signal(signal.SIGSTOP)
+                    time.sleep(fault.seconds)
+                    self.kafka.signal(signal.SIGCONT)
+                case Kind.ALERTMANAGER_DEAD:
+                    self._alertmanager.stop()
+                    time.sleep(fault.seconds)
+                    self._alertmanager = self._start_alertmanager()
+                case Kind.ALERTMANAGER_SLOW:
+                    self._slow_down(fault.seconds)
+                case Kind.LETTERS_FULL:
+                    with self._full():
+                        time.sleep(fault.seconds)
+
+    def _signal(self, worker: str, number: int) -> int | None:
+        """Signal the process of a worker's role; its id, or None where it is not there now."""
+        pid = self.workers[worker].pids(WORKERS[worker])[-1]
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            return None
+        return pid
+
+    def _freeze(self, fault: Fault) -> None:
+        pid = self._signal(fault.target, signal.SIGSTOP)
+        time.sleep(fault.seconds)
+        if pid is not None:
+            os.kill(pid, signal.SIGCONT)
+
+    def _visit(self, fault: Fault) -> None:
+        name = f"{fault.target}-visitor-{next(self._visitors)}"
+        run = self._worker(name, fault.target)
+        try:
+            run.wait_for_event("role.started")
+            time.sleep(fault.seconds)
+            run.stop()
+        finally:
+            run.destroy()
+
+    def _slow_down(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            os.killpg(self._alertmanager.process.pid, signal.SIGSTOP)
+            time.sleep(_FROZEN_SHARE * _PULSE_SECONDS)
+            os.killpg(self._alertmanager.process.pid, signal.SIGCONT)
+            time.sleep((1 - _FROZEN_SHARE) * _PULSE_SECONDS)
+
+    @contextmanager
+    def _full(self) -> Iterator[None]:
+        self._limit(_TINY_BYTES)
+        try:
+            yield
+        finally:
+            self._limit(1_048_588)
+
+    def _limit(self, size: int) -> None:
+        """Set the longest message of the dead letters' topic; tried until the broker takes it."""
+
+        async def alter() -> None:
+            asyncio.get_running_loop().set_exception_handler(on_loop_error)
+            resource = ConfigResource(
+                ConfigResourceType.TOPIC, self._letters, {"max.message.bytes": str(size)}
+            )
+            async with Broker(address=self.kafka.address).admin() as admin:
+                await admin.alter_configs([resource])
+
+        while True:
+            try:
+                asyncio.run(alter())
+            except (UnreachableError, KafkaError, OSError, TimeoutError):
+                time.sleep(1)
+            else:
+                return
