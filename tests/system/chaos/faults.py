@@ -1,7 +1,8 @@
 """How the faults are done: signals to real processes, and settings of a real topic.
 
 Two faults of one target never overlap, those of different targets may. Everything here blocks: each
-fault runs in a thread of its own.
+fault runs in a thread of its own. A `monitor run` that ends although nobody told it to (it was killed,
+or found no broker when it started) is started again, as systemd or Kubernetes would do.
 """
 
 import asyncio
@@ -28,6 +29,9 @@ from tests.system.running import Run
 _TINY_BYTES: Final = 100
 _PULSE_SECONDS: Final = 1.0
 _FROZEN_SHARE: Final = 0.8
+_RESTART_SECONDS: Final = 1.0
+_START_SECONDS: Final = 4.0
+"""What a `monitor run` takes to join its group, about."""
 
 
 class Cast:
@@ -57,6 +61,8 @@ class Cast:
         self._letters = letters
         self._turns: dict[str, threading.Lock] = defaultdict(threading.Lock)
         self._visitors = itertools.count(1)
+        self._away: set[str] = set()
+        self._over = threading.Event()
 
     def start(self) -> None:
         """Start every worker, and wait until all have their partitions and the view is there."""
@@ -65,6 +71,14 @@ class Cast:
         for name, role in WORKERS.items():
             ready = "view.caught_up" if role == "serve" else "partition.opened"
             self.workers[name].wait_for_event(ready)
+        threading.Thread(target=self._keep, daemon=True).start()
+
+    def _keep(self) -> None:
+        """Start again what ended."""
+        while not self._over.wait(_RESTART_SECONDS):
+            for name, run in self.workers.items():
+                if name not in self._away and not run.alive:
+                    run.start()
 
     def _worker(self, name: str, role: str) -> Run:
         run = Run(self._config, self._folder / name, ["--roles", role])
@@ -73,10 +87,12 @@ class Cast:
 
     def stop(self) -> dict[str, tuple[int, float]]:
         """Tell every worker to stop; exit code and seconds by name."""
+        self._over.set()
         return {name: run.stop() for name, run in self.workers.items()}
 
     def destroy(self) -> None:
         """Leave nothing behind."""
+        self._over.set()
         for run in self.workers.values():
             run.destroy()
         self._alertmanager.stop()
@@ -89,11 +105,11 @@ class Cast:
                     self._signal(fault.target, signal.SIGKILL)
                 case Kind.KILL_RUN:
                     self.workers[fault.target].stop(signal.SIGKILL)
-                    self.workers[fault.target].start()
                 case Kind.END_RUN:
+                    self._away.add(fault.target)
                     self.workers[fault.target].stop()
                     time.sleep(fault.seconds)
-                    self.workers[fault.target].start()
+                    self._away.remove(fault.target)
                 case Kind.FREEZE_ROLE:
                     self._freeze(fault)
                 case Kind.VISITOR:
@@ -135,8 +151,7 @@ class Cast:
         name = f"{fault.target}-visitor-{next(self._visitors)}"
         run = self._worker(name, fault.target)
         try:
-            run.wait_for_event("role.started")
-            time.sleep(fault.seconds)
+            time.sleep(fault.seconds + _START_SECONDS)
             run.stop()
         finally:
             run.destroy()

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+import logging
 import os
 import platform
 import sys
@@ -187,7 +188,6 @@ class Chaos:
 
     async def _feed(self, address: str, files: Sequence[Path]) -> None:
         """Send the lines, those of a partition in their order, no faster than the pace."""
-        begun = time.monotonic()
         producer = AIOKafkaProducer(
             bootstrap_servers=address,
             acks="all",
@@ -210,7 +210,7 @@ class Chaos:
                         waiting = []
                     if self._sent == self._total:
                         break
-                    await asyncio.sleep(max(0, begun + self._sent / self.pace - time.monotonic()))
+                    await asyncio.sleep(_CHUNK / self.pace)
         finally:
             await producer.stop()
 
@@ -279,6 +279,7 @@ def say(text: str) -> None:
 @click.option("--keep", type=click.Path(path_type=Path), help="Keep all files in this folder.")
 def main(events: int, faults: int, seed: int, pace: float, keep: Path | None) -> None:
     """Faults on real Kafka; exit code 1 where a figure does not fit."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # the broker is away on purpose
     say(f"Python {platform.python_version()}, {os.cpu_count()} processors")
     with contextlib.ExitStack() as opened:
         folder = keep or Path(opened.enter_context(tempfile.TemporaryDirectory()))

@@ -11,7 +11,7 @@ class Kind(Enum):
     """What is done, in words for the printed schedule."""
 
     KILL_ROLE = "kill -9 of the role's process"
-    KILL_RUN = "kill -9 of `monitor run`, started again"
+    KILL_RUN = "kill -9 of `monitor run`"
     END_RUN = "SIGTERM to `monitor run`, started again after a while"
     FREEZE_ROLE = "SIGSTOP of the role's process, SIGCONT later"
     VISITOR = "one more worker joins, and leaves by SIGTERM"

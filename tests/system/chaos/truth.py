@@ -118,7 +118,7 @@ class Verdict:
     def __str__(self) -> str:
         lines = [f"  {count:>9,}  {what}" for what, count in sorted(self.counts.items())]
         for what, cases in self.faults.items():
-            shown = "".join(f"\n      {case[:600]}" for case in cases[:_SHOWN])
+            shown = "".join(f"\n      {case[:4000]}" for case in cases[:_SHOWN])
             lines.append(f"  WRONG: {what}, {len(cases)} times{shown}")
         return "\n".join(lines)
 
@@ -216,7 +216,11 @@ def check_alerts(verdict: Verdict, found: Table, expected: Table) -> None:
     """The incidents are those of the replay, word for word."""
     got, wanted = told(found), told(expected)
     for alert_id in got.keys() | wanted.keys():
-        verdict.equal("incidents", alert_id, got.get(alert_id), wanted.get(alert_id))
+        here, there = got.get(alert_id, {}), wanted.get(alert_id, {})
+        differs = {n for n in here.keys() | there.keys() if here.get(n) != there.get(n)}
+        name = f"{alert_id} {(here or there)['metric']}"
+        found, expected = ({n: one.get(n) for n in differs} for one in (here, there))
+        verdict.equal("incidents", name, found, expected)
 
 
 def told(alerts: Table) -> dict[str, dict[str, Any]]:
