@@ -129,7 +129,11 @@ class Counters:
         snapshots: snapshots, by outcome: `written`, `failed`, `restored`.
         snapshot_bytes, snapshot_offset: of the newest snapshot, by shard.
         alertmanager_posts: by outcome: `sent`, `rejected`, `failed`.
-        restarts: how often a role (or a shard) was started again after a fault, by role.
+        restarts: how often a role was started again after a fault, by role.
+        dropped: how often a partition (of the source, or a shard) was let go of after an error, to be
+            opened again, by role.
+        view_errors: how often the view could not be written.
+        clock_jumps: how often the wall clock was set by more than a few seconds, by role.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -177,6 +181,11 @@ class Counters:
             "alertmanager_posts_total", "Posts to Alertmanager, by outcome.", "outcome"
         )
         self.restarts = counter("restarts_total", "Starts of a role after a fault.", "role")
+        self.dropped = counter(
+            "partitions_dropped_total", "Partitions dropped after an error, to be reopened.", "role"
+        )
+        self.view_errors = counter("view_errors_total", "Writes of the view that failed.")
+        self.clock_jumps = counter("clock_jumps_total", "Jumps of the wall clock.", "role")
         self._begin()
 
     def flushed(self, counts: Mapping[str, int], reasons: Iterable[str]) -> None:
@@ -215,6 +224,8 @@ class Counters:
             self.snapshots: ("written", "failed", "restored"),
             self.alertmanager_posts: ("sent", "rejected", "failed"),
             self.restarts: ("ingest", "core", "serve"),
+            self.dropped: ("ingest", "core"),
+            self.clock_jumps: ("ingest", "core", "serve"),
         }
         for metric, values in known.items():
             for value in values:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import structlog
 from aiokafka import AIOKafkaProducer
+from aiokafka.structs import TopicPartition
 
 from monitor.errors import StateError
 from monitor.kafka import snapshots
@@ -99,6 +100,8 @@ class Shard:
         self._held = Held.of(self.number, archive)
         self._joiner = Joiner()
         decided = await asyncio.to_thread(self._load, archive)
+        self._counters.snapshots.labels("failed").inc(archive.unusable)
+        await self._look_for_log()
         self._tally = self._core.tally(self._machine)
         await self._send(decided)
         _log.info("shard.loaded", shard=self.number, offset=self.next_offset)
@@ -119,6 +122,19 @@ class Shard:
         self._machine = self._core.fresh(self.number)
         self.next_offset, self._saved_at = 0, None
         return []
+
+    async def _look_for_log(self) -> None:
+        """Begin at the log's start where it ends before the snapshot: it was made anew.
+
+        The chains of the sources tell what of it was applied before, and what is missing.
+        """
+        place = TopicPartition(self._topics.name(FRAMES), self.number)
+        consumer = self._broker.consumer()
+        async with self._broker.running(consumer):
+            end = (await consumer.end_offsets([place]))[place]
+        if self.next_offset > end:
+            _log.error("shard.log_is_new", shard=self.number, offset=self.next_offset, end=end)
+            self.next_offset = 0
 
     async def process(self, messages: Sequence[Message]) -> None:
         """Apply frames and send what they decide, for as long as a turn lasts; see `next_offset`.

@@ -5,6 +5,7 @@ The file is a view: whatever is wrong with it, it can be removed and is built ag
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,14 +15,18 @@ import structlog
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 
+from monitor.errors import StateError
 from monitor.journal.store import Store
 from monitor.kafka.broker import Broker
 from monitor.kafka.topics import Topics
 from monitor.model.incident import IncidentState
 from monitor.model.record import Record, Stream
+from monitor.telemetry import Counters
 
 _POLL_MS = 200
 _BATCH = 1_000
+_FIRST_PAUSE_SECONDS = 1.0
+_LONGEST_PAUSE_SECONDS = 30.0
 _log = structlog.get_logger(__name__)
 
 
@@ -113,6 +118,7 @@ class ViewWorker:
 
     Attributes:
         store: the view.
+        counters: the service's own figures.
         changed: called in the loop's thread after every commit.
         caught_up: called once, when everything that was there at the start has been read.
     """
@@ -120,6 +126,7 @@ class ViewWorker:
     broker: Broker
     topics: Topics
     store: Store
+    counters: Counters
     changed: Callable[[], None] = lambda: None
     caught_up: Callable[[], None] = lambda: None
 
@@ -138,8 +145,27 @@ class ViewWorker:
                 batches = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_BATCH)
                 if batches:
                     records, positions = reader.read(batches)
-                    await asyncio.to_thread(self.store.commit, records, positions=positions)
+                    await self._commit(records, positions, stopping)
                     self.changed()
+
+    async def _commit(
+        self, records: Sequence[Record], positions: Mapping[str, int], stopping: asyncio.Event
+    ) -> None:
+        """Keep them, tried again for as long as the disk is full: what is known stays served."""
+        pause = _FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                await asyncio.to_thread(self.store.commit, records, positions=positions)
+            except StateError as error:
+                if stopping.is_set():
+                    raise
+                self.counters.view_errors.inc()
+                _log.error("view.not_written", error=str(error), again_in_seconds=pause)
+            else:
+                return
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
     async def _seek(
         self, consumer: AIOKafkaConsumer, places: Iterable[TopicPartition]

@@ -12,8 +12,7 @@ import signal
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +26,7 @@ from tests.system.chaos.schedule import WORKERS, Fault, Kind
 from tests.system.running import Run
 
 _TINY_BYTES: Final = 100
+_USUAL_BYTES: Final = 1_048_588
 _PULSE_SECONDS: Final = 1.0
 _FROZEN_SHARE: Final = 0.8
 _RESTART_SECONDS: Final = 1.0
@@ -99,38 +99,53 @@ class Cast:
 
     def do(self, fault: Fault) -> None:
         """Do a fault, from its begin to its end."""
+        how = {
+            Kind.KILL_ROLE: self._kill_role,
+            Kind.KILL_RUN: self._kill_run,
+            Kind.END_RUN: self._end_run,
+            Kind.FREEZE_ROLE: self._freeze_role,
+            Kind.VISITOR: self._visit,
+            Kind.BROKER_KILLED: self._kill_broker,
+            Kind.BROKER_AWAY: self._kill_broker,
+            Kind.BROKER_FROZEN: self._freeze_broker,
+            Kind.ALERTMANAGER_DEAD: self._kill_alertmanager,
+            Kind.ALERTMANAGER_SLOW: self._slow_down,
+            Kind.LETTERS_FULL: self._fill_letters,
+        }
         with self._turns[fault.target]:
-            match fault.kind:
-                case Kind.KILL_ROLE:
-                    self._signal(fault.target, signal.SIGKILL)
-                case Kind.KILL_RUN:
-                    self.workers[fault.target].stop(signal.SIGKILL)
-                case Kind.END_RUN:
-                    self._away.add(fault.target)
-                    self.workers[fault.target].stop()
-                    time.sleep(fault.seconds)
-                    self._away.remove(fault.target)
-                case Kind.FREEZE_ROLE:
-                    self._freeze(fault)
-                case Kind.VISITOR:
-                    self._visit(fault)
-                case Kind.BROKER_KILLED:
-                    self.kafka.stop()
-                    time.sleep(fault.seconds)
-                    self.kafka.start()
-                case Kind.BROKER_FROZEN:
-                    self.kafka.signal(signal.SIGSTOP)
-                    time.sleep(fault.seconds)
-                    self.kafka.signal(signal.SIGCONT)
-                case Kind.ALERTMANAGER_DEAD:
-                    self._alertmanager.stop()
-                    time.sleep(fault.seconds)
-                    self._alertmanager = self._start_alertmanager()
-                case Kind.ALERTMANAGER_SLOW:
-                    self._slow_down(fault.seconds)
-                case Kind.LETTERS_FULL:
-                    with self._full():
-                        time.sleep(fault.seconds)
+            how[fault.kind](fault)
+
+    def _kill_role(self, fault: Fault) -> None:
+        self._signal(fault.target, signal.SIGKILL)
+
+    def _kill_run(self, fault: Fault) -> None:
+        self.workers[fault.target].stop(signal.SIGKILL)
+
+    def _end_run(self, fault: Fault) -> None:
+        self._away.add(fault.target)
+        self.workers[fault.target].stop()
+        time.sleep(fault.seconds)
+        self._away.remove(fault.target)
+
+    def _kill_broker(self, fault: Fault) -> None:
+        self.kafka.stop()
+        time.sleep(fault.seconds)
+        self.kafka.start()
+
+    def _freeze_broker(self, fault: Fault) -> None:
+        self.kafka.signal(signal.SIGSTOP)
+        time.sleep(fault.seconds)
+        self.kafka.signal(signal.SIGCONT)
+
+    def _kill_alertmanager(self, fault: Fault) -> None:
+        self._alertmanager.stop()
+        time.sleep(fault.seconds)
+        self._alertmanager = self._start_alertmanager()
+
+    def _fill_letters(self, fault: Fault) -> None:
+        self._limit(_TINY_BYTES)
+        time.sleep(fault.seconds)
+        self._limit(_USUAL_BYTES)
 
     def _signal(self, worker: str, number: int) -> int | None:
         """Signal the process of a worker's role; its id, or None where it is not there now."""
@@ -141,7 +156,7 @@ class Cast:
             return None
         return pid
 
-    def _freeze(self, fault: Fault) -> None:
+    def _freeze_role(self, fault: Fault) -> None:
         pid = self._signal(fault.target, signal.SIGSTOP)
         time.sleep(fault.seconds)
         if pid is not None:
@@ -156,21 +171,13 @@ class Cast:
         finally:
             run.destroy()
 
-    def _slow_down(self, seconds: float) -> None:
-        until = time.monotonic() + seconds
+    def _slow_down(self, fault: Fault) -> None:
+        until = time.monotonic() + fault.seconds
         while time.monotonic() < until:
             os.killpg(self._alertmanager.process.pid, signal.SIGSTOP)
             time.sleep(_FROZEN_SHARE * _PULSE_SECONDS)
             os.killpg(self._alertmanager.process.pid, signal.SIGCONT)
             time.sleep((1 - _FROZEN_SHARE) * _PULSE_SECONDS)
-
-    @contextmanager
-    def _full(self) -> Iterator[None]:
-        self._limit(_TINY_BYTES)
-        try:
-            yield
-        finally:
-            self._limit(1_048_588)
 
     def _limit(self, size: int) -> None:
         """Set the longest message of the dead letters' topic; tried until the broker takes it."""

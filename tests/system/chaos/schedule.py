@@ -1,7 +1,7 @@
 """What is done when: faults drawn by a seed, each at a share of the events."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -16,6 +16,7 @@ class Kind(Enum):
     FREEZE_ROLE = "SIGSTOP of the role's process, SIGCONT later"
     VISITOR = "one more worker joins, and leaves by SIGTERM"
     BROKER_KILLED = "kill -9 of the broker, started again"
+    BROKER_AWAY = "kill -9 of the broker, started again after minutes"
     BROKER_FROZEN = "SIGSTOP of the broker, SIGCONT later"
     ALERTMANAGER_DEAD = "kill -9 of Alertmanager, started again"
     ALERTMANAGER_SLOW = "Alertmanager is frozen for most of each second"
@@ -35,6 +36,10 @@ SESSION_SECONDS: Final = 10.0
 """Of the consumers (`monitor/kafka/broker.py`): who is silent for longer loses its partitions."""
 
 
+LONG: Final = 40
+"""So many faults make a run a long one."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
     """One fault.
@@ -52,13 +57,19 @@ class Fault:
     seconds: float
 
     def __str__(self) -> str:
-        return f"{self.at:6.1%}  {self.target:<12}  {self.seconds:4.1f} s  {self.kind.value}"
+        return f"{self.at:6.1%}  {self.target:<12}  {self.seconds:5.1f} s  {self.kind.value}"
 
 
 def schedule(seed: int, count: int) -> list[Fault]:
-    """So many faults, evenly spread; every kind comes once before one comes twice."""
+    """So many faults, evenly spread; every kind comes once before one comes twice.
+
+    A broker that is away for minutes is for long runs only.
+    """
     chance = random.Random(f"schedule {seed}")
-    kinds = [kind for _ in range(0, count, len(Kind)) for kind in _shuffled(chance, list(Kind))]
+    usual = [kind for kind in Kind if kind is not Kind.BROKER_AWAY]
+    kinds = [kind for _ in range(0, count, len(usual)) for kind in _shuffled(chance, usual)]
+    if count >= LONG:
+        kinds[chance.randrange(count)] = Kind.BROKER_AWAY
     frozen = chance.sample(["ingest", "core"], 2)
     return [
         _fault(chance, kind, at=(number + 0.5) / (count + 0.5), frozen=frozen)
@@ -82,6 +93,7 @@ _LASTS: Final = {
     Kind.FREEZE_ROLE: (SESSION_SECONDS + 2, SESSION_SECONDS + 6),
     Kind.VISITOR: (4.0, 10.0),
     Kind.BROKER_KILLED: (1.0, 6.0),
+    Kind.BROKER_AWAY: (120.0, 180.0),
     Kind.BROKER_FROZEN: (4.0, 16.0),
     Kind.ALERTMANAGER_DEAD: (4.0, 12.0),
     Kind.ALERTMANAGER_SLOW: (4.0, 12.0),
@@ -95,7 +107,7 @@ def _targets(kind: Kind) -> Sequence[str]:
             return tuple(WORKERS)
         case Kind.FREEZE_ROLE | Kind.VISITOR:
             return ("ingest", "core")
-        case Kind.BROKER_KILLED | Kind.BROKER_FROZEN:
+        case Kind.BROKER_KILLED | Kind.BROKER_AWAY | Kind.BROKER_FROZEN:
             return ("broker",)
         case Kind.ALERTMANAGER_DEAD | Kind.ALERTMANAGER_SLOW:
             return ("alertmanager",)
@@ -103,9 +115,8 @@ def _targets(kind: Kind) -> Sequence[str]:
             return ("dead letters",)
 
 
-def _shuffled(chance: random.Random, kinds: list[Kind]) -> Iterator[Kind]:
-    chance.shuffle(kinds)
-    yield from kinds
+def _shuffled(chance: random.Random, kinds: Sequence[Kind]) -> list[Kind]:
+    return chance.sample(kinds, len(kinds))
 
 
 def table(faults: Sequence[Fault]) -> str:

@@ -219,8 +219,8 @@ def check_alerts(verdict: Verdict, found: Table, expected: Table) -> None:
         here, there = got.get(alert_id, {}), wanted.get(alert_id, {})
         differs = {n for n in here.keys() | there.keys() if here.get(n) != there.get(n)}
         name = f"{alert_id} {(here or there)['metric']}"
-        found, expected = ({n: one.get(n) for n in differs} for one in (here, there))
-        verdict.equal("incidents", name, found, expected)
+        is_, should = ({n: one.get(n) for n in differs} for one in (here, there))
+        verdict.equal("incidents", name, is_, should)
 
 
 def told(alerts: Table) -> dict[str, dict[str, Any]]:
