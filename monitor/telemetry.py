@@ -122,6 +122,7 @@ class Counters:
         folded: dimension values counted as `other`, by dimension.
         set_aside: events of units that a cohort could not count, by reason: `cohort_gone` (late, for one
             that is not kept any more), `too_many_starts` (of one unit in one cohort).
+        skipped: sums of buckets that were measured by other definitions than the core's, by metric.
         lost: events that retention removed before they were read.
         watermark: newest watermark, Unix seconds, by source.
         lag: events of the source that are not read yet.
@@ -161,6 +162,9 @@ class Counters:
             "unit_events_set_aside_total",
             "Events of units that count in no cohort, by reason.",
             "reason",
+        )
+        self.skipped = counter(
+            "skipped_deltas_total", "Sums measured by other definitions than the core's.", "metric"
         )
         self.lost = counter("lost_events_total", "Events removed by retention before the reading.")
         self.watermark = Gauge(

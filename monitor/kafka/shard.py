@@ -12,6 +12,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.structs import TopicPartition
 
+from monitor.core.tally import SKIPPED
 from monitor.errors import StateError
 from monitor.kafka import snapshots
 from monitor.kafka.broker import Broker, Outgoing, stop, transact
@@ -90,6 +91,7 @@ class Shard:
         self._held = Held()
         self._saved_at: int | None = None
         self._tally: Mapping[tuple[str, str], int] = {}
+        self._told: set[str] = set()
 
     async def open(self) -> None:
         """Fence the former owner, load the newest whole snapshot, send what it decided."""
@@ -152,6 +154,23 @@ class Shard:
             self.next_offset = fresh[at - 1].offset + 1
             before, self._tally = self._tally, self._core.tally(self._machine)
             self._counters.grew(before, self._tally)
+            self._tell_skipped(before)
+
+    def _tell_skipped(self, before: Mapping[tuple[str, str], int]) -> None:
+        """Say once of which metrics ingest measures something else."""
+        more = {
+            label
+            for (name, label), total in self._tally.items()
+            if name == SKIPPED and total > before.get((name, label), 0)
+        }
+        if news := sorted(more - self._told):
+            self._told |= more
+            _log.warning(
+                "deltas.skipped",
+                shard=self.number,
+                metrics=news,
+                remedy="frames of before a change of definitions, or an ingest that still has the old",
+            )
 
     async def save(self) -> None:
         """Write a snapshot, unless nothing was read since the last one."""
