@@ -21,6 +21,7 @@ from monitor.errors import StateError
 from monitor.ingest.cloud_events import structured
 from monitor.ingest.source import Flush, Ingest
 from monitor.journal.records import dead_letter_record
+from monitor.kafka.arrival import Arrival
 from monitor.kafka.broker import Broker, Outgoing, slices, stop, transact
 from monitor.kafka.framing import messages
 from monitor.kafka.topics import FRAMES, Topics
@@ -86,6 +87,7 @@ class SourcePartition:
         self._flushed_at = self._observed_at = 0.0
         self._flushed = (0, 0)
         self._heard_at = 0.0
+        self._arrival = Arrival()
 
     async def open(self) -> None:
         """Fence the former owner, go on where the last flush ended, and say so in empty frames."""
@@ -148,7 +150,7 @@ class SourcePartition:
             ingest.add_many(
                 [_payload(r) if r.headers else r.value or b"" for r in fresh],
                 [record.offset for record in fresh],
-                now_us,
+                self._arrival.at(now_us, asyncio.get_running_loop().time()),
                 [-1 if record.timestamp is None else record.timestamp for record in fresh],
             )
             self.next_offset = fresh[-1].offset + 1
