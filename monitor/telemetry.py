@@ -20,6 +20,43 @@ _QUIET = ("faust", "mode", "monitor.kafka.hooks", "aiohttp.access", "aiokafka", 
 """Libraries whose chatter at `info` would bury the service's own lines."""
 
 
+_REPEATING = "aiokafka"
+"""While a broker is away its clients say so some hundred times a second."""
+_REPEAT_SECONDS = 30.0
+_MESSAGES_KEPT = 1_000
+
+
+class Seldom(logging.Filter):
+    """Lets each message of a library through once in a while, with the number of those held back.
+
+    Args:
+        library: name of its loggers, and what they begin with.
+        seconds: between two of the same message, whatever its values.
+    """
+
+    def __init__(self, library: str, seconds: float) -> None:
+        super().__init__()
+        self._library = library
+        self._seconds = seconds
+        self._passed: dict[str, tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a record is shown."""
+        if record.name.split(".")[0] != self._library:
+            return True
+        message = str(record.msg)
+        at, held = self._passed.get(message, (None, 0))
+        if at is not None and 0 <= record.created - at < self._seconds:
+            self._passed[message] = (at, held + 1)
+            return False
+        if len(self._passed) >= _MESSAGES_KEPT:
+            self._passed.clear()
+        self._passed[message] = (record.created, 0)
+        if held:
+            record.msg, record.args = f"{record.getMessage()} (and {held} like it)", ()
+        return True
+
+
 def configure(
     json: bool | None = None,
     level: str = "info",
@@ -99,6 +136,7 @@ def _configure_standard(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
         )
     )
+    handler.addFilter(Seldom(_REPEATING, _REPEAT_SECONDS))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
@@ -133,7 +171,7 @@ class Counters:
         restarts: how often a role was started again after a fault, by role.
         dropped: how often a partition (of the source, or a shard) was let go of after an error, to be
             opened again, by role.
-        view_errors: how often the view could not be written.
+        view_errors: how often the view could not be written, or a record not be used.
         clock_jumps: how often the wall clock was set by more than a few seconds, by role.
     """
 
@@ -188,7 +226,9 @@ class Counters:
         self.dropped = counter(
             "partitions_dropped_total", "Partitions dropped after an error, to be reopened.", "role"
         )
-        self.view_errors = counter("view_errors_total", "Writes of the view that failed.")
+        self.view_errors = counter(
+            "view_errors_total", "Writes of the view that failed, and records passed over."
+        )
         self.clock_jumps = counter("clock_jumps_total", "Jumps of the wall clock.", "role")
         self._begin()
 

@@ -30,6 +30,10 @@ _LONGEST_PAUSE_SECONDS = 30.0
 _log = structlog.get_logger(__name__)
 
 
+_UNUSABLE = (ValueError, TypeError, LookupError, AttributeError, msgspec.MsgspecError)
+"""What a record raises that nobody of ours has written."""
+
+
 class _Standing(msgspec.Struct, frozen=True):
     """What decides whether an incident's record is news."""
 
@@ -47,10 +51,12 @@ class Reader:
     Attributes:
         streams: by topic.
         known: by alert id, how far the incident's records have come.
+        passed_over: called with the place of what cannot be used, and why.
     """
 
     streams: Mapping[str, Stream]
     known: dict[str, str] = field(default_factory=dict)
+    passed_over: Callable[[str, Exception], None] = lambda _place, _error: None
     _open: dict[tuple[TopicPartition, bytes], tuple[int, list[bytes]]] = field(default_factory=dict)
 
     def read(
@@ -61,9 +67,12 @@ class Reader:
         positions: dict[str, int] = {}
         for place, messages in batches.items():
             for message in messages:
-                record = self._record(place, message)
-                if record is not None and self._is_news(record):
-                    records.append(record)
+                try:
+                    record = self._record(place, message)
+                    if record is not None and self._is_news(record):
+                        records.append(record)
+                except _UNUSABLE as error:
+                    self.passed_over(f"{place.topic} at {message.offset}", error)
             held = [first for (where, _), (first, _) in self._open.items() if where == place]
             positions[position_key(place)] = min(held, default=messages[-1].offset + 1)
         return records, positions
@@ -135,7 +144,7 @@ class ViewWorker:
         streams = {self.topics.name(stream): stream for stream in Stream}
         places = [TopicPartition(t, p) for t in streams for p in range(self.topics.shards)]
         known = {a.alert_id: a.updated_at for a in await asyncio.to_thread(self.store.alerts)}
-        reader = Reader(streams, known)
+        reader = Reader(streams, known, self._pass_over)
         consumer = self.broker.consumer()
         async with self.broker.running(consumer):
             consumer.assign(places)
@@ -148,6 +157,22 @@ class ViewWorker:
                     await self._commit(records, positions, stopping)
                     self.changed()
 
+    def _pass_over(self, place: str, error: Exception) -> None:
+        self.counters.view_errors.inc()
+        _log.error("view.passed_over", place=place, error=f"{type(error).__name__}: {error}")
+
+    def _keep(self, records: Sequence[Record], positions: Mapping[str, int]) -> None:
+        """Commit; where one of them cannot be used, each by itself and that one not."""
+        try:
+            self.store.commit(records, positions=positions)
+        except _UNUSABLE:
+            for record in records:
+                try:
+                    self.store.commit([record])
+                except _UNUSABLE as error:
+                    self._pass_over(f"{record.stream}, key {record.key!r}", error)
+            self.store.commit([], positions=positions)
+
     async def _commit(
         self, records: Sequence[Record], positions: Mapping[str, int], stopping: asyncio.Event
     ) -> None:
@@ -155,7 +180,7 @@ class ViewWorker:
         pause = _FIRST_PAUSE_SECONDS
         while True:
             try:
-                await asyncio.to_thread(self.store.commit, records, positions=positions)
+                await asyncio.to_thread(self._keep, records, positions)
             except StateError as error:
                 if stopping.is_set():
                     raise

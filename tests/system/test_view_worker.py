@@ -164,6 +164,29 @@ async def test_while_the_disk_is_full_what_is_known_is_served_and_nothing_is_los
         await until(there)
 
 
+async def test_what_nobody_of_ours_wrote_is_passed_over(setting: Setting) -> None:
+    firing = incident(IncidentState.FIRING, "2026-01-01T00:10:00Z")
+    topic = setting.topics.name(Stream.BUCKETS)
+    strange = [
+        Outgoing(topic=topic, partition=0, key=key, value=value)
+        for key, value in [
+            (b"orders|all", b"{}"),
+            (b"orders|all|noon", b"{}"),
+            (b"\xff", b"{}"),
+            (b"", None),
+        ]
+    ]
+    await write(setting.broker, strange)
+    await setting.put(Stream.ALERTS, "a0", b"by hand")
+    await setting.put(Stream.DEAD_LETTERS, "0|7", b"{}", part=1, parts=2)
+    await setting.put(Stream.ALERTS, "a1", firing)
+    await setting.read()
+    assert [alert.alert_id for alert in setting.store.alerts()] == ["a1"]
+    assert setting.registry.get_sample_value("monitor_view_errors_total") == 5
+    await setting.read()
+    assert setting.registry.get_sample_value("monitor_view_errors_total") == 5
+
+
 async def test_a_view_that_cannot_be_written_can_be_stopped(setting: Setting) -> None:
     setting.store._connection.execute("PRAGMA query_only = ON")
     await setting.put(Stream.ALERTS, "a1", incident(IncidentState.FIRING, "2026-01-01T00:10:00Z"))
