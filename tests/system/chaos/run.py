@@ -42,7 +42,8 @@ from tests.system.chaos.world import DAY, HOUR, PARTITIONS, World
 from tests.system.test_flow import Embedded
 
 PREFIX: Final = "chaos"
-_CHUNK: Final = 100
+_CHUNK: Final = 200
+_BATCHES: Final = 20
 _DAYS: Final = 22
 _EVENTS_A_DAY: Final = 400_000
 """At most: of a cohort 4,096 units are kept, and here every one is to be counted."""
@@ -212,9 +213,10 @@ class Chaos:
                 waiting: list[Any] = []
                 for partition in itertools.cycle(range(PARTITIONS)):
                     chunk = list(itertools.islice(lines[partition], _CHUNK))
-                    waiting += [await self._send(producer, partition, line) for line in chunk]
+                    if chunk:
+                        waiting.append(await self._send(producer, partition, chunk))
                     self._sent += len(chunk)
-                    if len(waiting) >= 20 * _CHUNK or self._sent == self._total:
+                    if len(waiting) >= _BATCHES or self._sent == self._total:
                         await asyncio.gather(*waiting)
                         waiting = []
                     if self._sent == self._total:
@@ -223,13 +225,17 @@ class Chaos:
         finally:
             await producer.stop()
 
-    async def _send(self, producer: AIOKafkaProducer, partition: int, line: bytes) -> Any:
+    async def _send(
+        self, producer: AIOKafkaProducer, partition: int, lines: Sequence[bytes]
+    ) -> Any:
+        batch = producer.create_batch()
+        for line in lines:
+            taken = batch.append(key=None, value=line.rstrip(b"\n"), timestamp=None)
+            assert taken is not None, "a chunk is longer than a batch may be"
         while True:
             try:
-                return await producer.send(
-                    f"{PREFIX}.events", line.rstrip(b"\n"), partition=partition
-                )
-            except KafkaError:  # the broker is away; nothing of this line was taken
+                return await producer.send_batch(batch, f"{PREFIX}.events", partition=partition)
+            except KafkaError:  # the broker is away; nothing of it was taken
                 await asyncio.sleep(0.5)
 
     async def _do_all(self, cast: Cast) -> None:
