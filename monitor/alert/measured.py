@@ -4,10 +4,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from monitor.alert import text
-from monitor.alert.text import percent
 from monitor.definitions.plan import MetricPlan
 from monitor.model.incident import DataQuality, Incident
 from monitor.model.quality import Account, Cause, Seen, Share
+from monitor.model.quantity import percent
 from monitor.stats.exact import round_one
 
 _ALL = "all"

@@ -9,7 +9,9 @@ import click
 from prometheus_client import CollectorRegistry
 
 from monitor import telemetry
+from monitor.api.serving import Running
 from monitor.cli.demo_events import produce_events, write_file
+from monitor.cli.demo_pipeline import run_pipelines
 from monitor.cli.demo_screen import Screen
 from monitor.cli.one_process import OneProcess, ends_after, stopped_by_signals
 from monitor.clock import wall_clock
@@ -109,7 +111,8 @@ def command(
     """See an incident found, understood and resolved.
 
     A synthetic shop is learnt from weeks of its history, in seconds. Then its last six hours pass in
-    compressed time: orders of one country fall, and a new version breaks requests on one platform.
+    compressed time: orders of one country fall, and a new version breaks requests on one platform, of
+    which a pipeline tells and asks the gate.
     --write and --kafka give the events of the same story to others instead.
     """
     if write is not None and kafka is not None:
@@ -193,16 +196,19 @@ async def _run(
             counters=counters,
             clock=clock,
         )
-        watching = asyncio.create_task(screen.watch(story, clock))
+        beside = {asyncio.create_task(screen.watch(story, clock))}
+
+        def listening(running: Running) -> None:
+            screen.listening(running.url, CONFIG)
+            pipelines = run_pipelines(story, running.url, clock, screen.answered)
+            beside.add(asyncio.create_task(pipelines))
+
         try:
-            await service.run(
-                stopping,
-                decided=screen.decided,
-                listening=lambda running: screen.listening(running.url, CONFIG),
-            )
+            await service.run(stopping, decided=screen.decided, listening=listening)
         finally:
-            watching.cancel()
-            await asyncio.wait({watching})
+            for task in beside:
+                task.cancel()
+            await asyncio.wait(beside)
 
 
 async def _learn(story: Story, engine: Engine, screen: Screen, stopping: asyncio.Event) -> None:

@@ -65,7 +65,7 @@ def test_the_annotations_are_text_and_tell_everything() -> None:
         "threshold": "2",
         "started_at": "2026-11-21T10:00:00Z",
         "detected_at": "2026-11-21T10:05:00Z",
-        "segments": "country=DE +210.0%",
+        "segments": "country=DE +210 %",
         "release": "api 8.2.0 production",
         "data_quality": "late events",
     }
