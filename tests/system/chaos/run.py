@@ -211,6 +211,7 @@ class Chaos:
             with contextlib.ExitStack() as opened:
                 lines = [opened.enter_context(file.open("rb")) for file in files]
                 waiting: list[Any] = []
+                due = time.monotonic()
                 for partition in itertools.cycle(range(PARTITIONS)):
                     chunk = list(itertools.islice(lines[partition], _CHUNK))
                     if chunk:
@@ -221,7 +222,8 @@ class Chaos:
                         waiting = []
                     if self._sent == self._total:
                         break
-                    await asyncio.sleep(_CHUNK / self.pace)
+                    due = max(due + len(chunk) / self.pace, time.monotonic() - 1)
+                    await asyncio.sleep(due - time.monotonic())
         finally:
             await producer.stop()
 
