@@ -48,7 +48,12 @@ class IngestWorker:
     async def run(self, stopping: asyncio.Event) -> None:
         """Work until `stopping` is set; then flush every partition and leave the group."""
         consumer = self.broker.consumer(group=self.source.group, instance=self.instance)
-        held = Ownership(consumer, lambda n: self._partition(n, consumer), role="ingest")
+        held = Ownership(
+            consumer,
+            lambda n: self._partition(n, consumer),
+            role="ingest",
+            counters=self.counters,
+        )
         held.subscribe(self.source.name)
         await self.broker.start(consumer)
         try:
