@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from monitor.model.tick import Decision, Expectation
 from monitor.stats.exact import round_one
 
-_Z95 = 1.959964
+Z95 = 1.959964
 """Two-sided 95 % point of the normal distribution."""
 LN10 = math.log(10)
 
@@ -63,7 +63,7 @@ def figures(
         noise = float(decision.sum_variance[row]) / (m * m)
         error = math.sqrt(max(noise, 0.0) + float(expectation.sd_level[row]) ** 2)
         if math.isfinite(error):
-            interval = [round_one(shift - _Z95 * error), round_one(shift + _Z95 * error)]
+            interval = [round_one(shift - Z95 * error), round_one(shift + Z95 * error)]
     level = float(expectation.level[row])
     return Figures(
         value=round_one(x / per) if known else None,

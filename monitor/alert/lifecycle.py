@@ -10,6 +10,7 @@ import numpy as np
 import xxhash
 
 from monitor.alert import measured, silence, text
+from monitor.alert.ended import OVER, Earlier, Ended
 from monitor.alert.figures import figures
 from monitor.alert.measured import data_quality
 from monitor.alert.silence import NOTHING_KNOWN, Others, Part
@@ -90,7 +91,7 @@ _NO_CONTEXT = Context()
 
 
 class _Open(msgspec.Struct):
-    """An incident that has not ended: its newest form, and since when."""
+    """An incident that has not ended: its newest form, and since when; `earlier` if it fired before."""
 
     incident: Incident
     started_us: int
@@ -98,6 +99,12 @@ class _Open(msgspec.Struct):
     updated_us: int
     reason: int
     account: Account | None = None
+    earlier: Earlier | None = None
+
+    @property
+    def began_us(self) -> int:
+        """When it began first."""
+        return self.started_us if self.earlier is None else self.earlier.started_us
 
     @property
     def is_measured(self) -> bool:
@@ -110,6 +117,7 @@ class Incidents:
 
     def __init__(self) -> None:
         self._open: dict[int, _Open] = {}
+        self._ended = Ended()
 
     def update(
         self,
@@ -129,6 +137,7 @@ class Incidents:
         """
         changes: list[Change] = []
         decision = judged.decision
+        self._ended.expire(judged.known_us, judged.width_us)
         for row in self.rows_of_interest(decision):
             known = self._open.get(row)
             if decision.closed[row]:
@@ -161,7 +170,12 @@ class Incidents:
         if known is not None and not firing:
             return changes  # still pending: nothing to say
         held = _describe(row, judged, identity, known if was_firing else None, context)
-        if known is not None:
+        earlier = self._ended.take(row, held.incident.labels) if firing and not was_firing else None
+        if earlier is not None:
+            if known is not None:  # was pending under an id of its own
+                changes.append(IncidentFaded(alert_id=known.incident.alert_id))
+            held = _describe(row, judged, identity, None, context, earlier=earlier)
+        elif known is not None:
             held.incident = msgspec.structs.replace(held.incident, alert_id=known.incident.alert_id)
         self._open[row] = held
         changes.append(IncidentChanged(incident=held.incident, transition=not was_firing))
@@ -176,6 +190,7 @@ class Incidents:
             reason: why.
         """
         held = [(row, self._open[row]) for row in sorted(rows) if row in self._open]
+        self._ended.forget(rows)
         return [
             change
             for row, one in held
@@ -189,8 +204,17 @@ class Incidents:
         incident = held.incident
         if incident.state != IncidentState.FIRING:
             return [IncidentFaded(alert_id=incident.alert_id)]
+        if reason in OVER:
+            earlier = Earlier(
+                alert_id=incident.alert_id,
+                labels=incident.labels,
+                started_us=held.began_us,
+                ended_us=now_us,
+                times=1 if held.earlier is None else held.earlier.times + 1,
+            )
+            self._ended.remember(row, earlier)
         ended = text.resolved_sentence(
-            incident, reason, lasted_us=now_us - held.started_us, ended_us=now_us
+            incident, reason, lasted_us=now_us - held.began_us, ended_us=now_us
         )
         resolved = msgspec.structs.replace(
             incident,
@@ -215,20 +239,32 @@ class Incidents:
         held = self._open.get(row)
         return held.started_us if held and held.incident.state == IncidentState.FIRING else None
 
-    def dump(self) -> list[list[Any]]:
-        """The open incidents as plain values."""
-        return [[row, msgspec.to_builtins(held)] for row, held in sorted(self._open.items())]
+    def dump(self) -> dict[str, list[list[Any]]]:
+        """The incidents that are open, and those that have just resolved, as plain values."""
+        held = [[row, msgspec.to_builtins(held)] for row, held in sorted(self._open.items())]
+        return {"open": held, "ended": self._ended.dump()}
 
-    def load(self, state: list[list[Any]]) -> None:
+    def load(self, state: dict[str, list[list[Any]]]) -> None:
         """Take over what `dump` gave."""
-        self._open = {row: msgspec.convert(held, _Open) for row, held in state}
+        self._open = {row: msgspec.convert(held, _Open) for row, held in state["open"]}
+        self._ended.load(state["ended"])
 
 
 def _describe(
-    row: int, judged: Judged, identity: Identity, firing: _Open | None, context: Context
+    row: int,
+    judged: Judged,
+    identity: Identity,
+    firing: _Open | None,
+    context: Context,
+    *,
+    earlier: Earlier | None = None,
 ) -> _Open:
-    """The incident of a row as this bucket leaves it; what it is called stays once it fires."""
+    """The incident of a row as this bucket leaves it; what it is called stays once it fires.
+
+    Figures are of what goes on now; where the incident fired before, its id and start are those of then.
+    """
     plan, decision = identity.plan, judged.decision
+    earlier = earlier if firing is None else firing.earlier
     if firing is not None:
         direction, reason = firing.incident.direction, Reason(firing.reason)
         started_us, detected_us = firing.started_us, firing.detected_us
@@ -252,14 +288,16 @@ def _describe(
     if reason == Reason.MEASUREMENT_MOVED:
         severity = TICKET
         account = account or (None if firing is None else firing.account)
+    began_us = started_us if earlier is None else earlier.started_us
+    new_id = _alert_id(identity, direction, judged)
     incident = Incident(
-        alert_id=_alert_id(identity, direction, judged),
+        alert_id=new_id if earlier is None else earlier.alert_id,
         metric=plan.name,
         dimension=identity.dimension,
         segment=identity.segment,
         direction=direction,
         state=IncidentState.FIRING if decision.open[row] else IncidentState.PENDING,
-        started_at=to_rfc3339(started_us),
+        started_at=to_rfc3339(began_us),
         detected_at=to_rfc3339(detected_us),
         value=numbers.value,
         expected=numbers.expected,
@@ -274,7 +312,7 @@ def _describe(
         segments=list(context.segments),
         mix=context.mix,
         data_quality=data_quality(context.seen, context.silent),
-        release=nearest_before(judged.releases, plan.name, started_us, slack_us=judged.width_us),
+        release=nearest_before(judged.releases, plan.name, began_us, slack_us=judged.width_us),
         summary="",
         runbook_url=plan.runbook_url,
         updated_at=to_rfc3339(judged.known_us),
@@ -287,6 +325,7 @@ def _describe(
         updated_us=judged.known_us,
         reason=int(reason),
         account=account,
+        earlier=earlier,
     )
     held.incident = msgspec.structs.replace(
         incident,
@@ -297,6 +336,7 @@ def _describe(
             detected_us=detected_us,
             where=where_sentence(plan, incident),
             account=account,
+            again=None if earlier is None else text.again_sentence(earlier),
         ),
     )
     return held

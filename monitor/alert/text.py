@@ -5,6 +5,7 @@ The first sentence must be enough at three in the morning. Nothing is called a c
 
 import math
 
+from monitor.alert.ended import Earlier
 from monitor.definitions.plan import MetricPlan
 from monitor.definitions.quality import is_quality
 from monitor.model.incident import Incident
@@ -91,10 +92,12 @@ def summary(
     detected_us: int,
     where: str | None,
     account: Account | None = None,
+    again: str | None = None,
 ) -> str:
-    """The whole alert: what moved; the evidence; where; owner and runbook."""
+    """The whole alert: what moved; whether it did before; the evidence; where; owner and runbook."""
     sentences = [
         headline,
+        again,
         evidence_sentence(incident, detected_us, account),
         where,
         release_sentence(incident),
@@ -149,6 +152,15 @@ def evidence_sentence(incident: Incident, detected_us: int, account: Account | N
     )
 
 
+def again_sentence(earlier: Earlier) -> str:
+    """That an incident goes on which had resolved."""
+    before = "once" if earlier.times == 1 else f"{earlier.times} times"
+    return (
+        f"Fired again: it began at {moment(earlier.started_us)}, has fired {before} before, "
+        f"and resolved at {moment(earlier.ended_us)}."
+    )
+
+
 def release_sentence(incident: Incident) -> str | None:
     """The nearest release before the shift, if there is one; being near is no cause."""
     release = incident.release
@@ -176,6 +188,7 @@ def resolved_sentence(incident: Incident, reason: Reason, *, lasted_us: int, end
         Reason.MEASUREMENT_RETURNED: (
             "is still shifted, but its measurement no longer accounts for that: the shift is judged anew"
         ),
+        Reason.DRIFT_ENDED: "no longer drifts: its last 7 days are close to the 7 before again",
         Reason.DEFINITION_CHANGED: "was redefined or removed: its incident is closed, not over",
         Reason.HISTORY_ENDED: "was still shifted where the history ended: what follows is judged anew",
         Reason.SERIES_RETIRED: "was not seen for a week: its series is retired",

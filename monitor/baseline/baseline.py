@@ -17,6 +17,7 @@ from monitor.baseline import profile
 from monitor.baseline.autocorrelation import Autocorrelation, Process
 from monitor.baseline.band import Band
 from monitor.baseline.codes import WIDE
+from monitor.baseline.days import weeks_of
 from monitor.baseline.dispersion import Dispersion
 from monitor.baseline.fitting import fit_profiles
 from monitor.baseline.forecast import Forecast
@@ -26,6 +27,7 @@ from monitor.baseline.quarters import Quarters
 from monitor.baseline.slots import Slots
 from monitor.baseline.tail import Tail
 from monitor.baseline.weeks import against_profile
+from monitor.model.drift import Weeks
 from monitor.model.table import Column, Table
 from monitor.model.tick import (
     Bools,
@@ -192,6 +194,10 @@ class Baseline:
             if slots.of(observation.end_us) != slot:
                 self._commit(slot, traits)
                 self._slot = None
+
+    def weeks(self, rows: Ints, traits: Traits) -> Weeks | None:
+        """The newest four weeks of some rows, as whole days; None where there are no days."""
+        return weeks_of(self._history, self._slots, rows, traits)
 
     def dump(self) -> dict[str, Any]:
         """The state as plain values and arrays."""

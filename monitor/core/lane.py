@@ -15,6 +15,7 @@ from monitor.aggregate.series import ALL
 from monitor.alert.lifecycle import Change, Incidents, Judged
 from monitor.baseline import Baseline
 from monitor.core.contexts import Contexts
+from monitor.core.drifts import LaneDrifts
 from monitor.core.effects import ClosedBucket, Effect, Group, RestatedBucket
 from monitor.core.lane_key import LaneKey
 from monitor.core.measured import MeasuredTickets
@@ -76,6 +77,7 @@ class Lane:
         self.contexts = Contexts(self.panel, self.measurement)
         self.tickets = MeasuredTickets()
         self.releases = LaneReleases(plan, self.panel, self.baseline)
+        self.drifts = LaneDrifts(self.panel, self.baseline, self.contexts)
         self.changes: list[Change] = []
         self.shows_running = True
         self._groups: dict[tuple[int, int], tuple[Group, ...]] = {}
@@ -128,14 +130,16 @@ class Lane:
         released = self.releases.step(tick, expectation, traits, decision, suspect=measured)
         changes += self._end_unaccounted(measured, judged)
         hold, incident_start = _held(decision, traits)
+        accepted = decision.closed & (decision.reason == Reason.NEW_NORMAL)
         self.baseline.learn(
             seen,
             expectation,
             traits,
             hold=hold,
             incident_start_us=incident_start,
-            accepted=decision.closed & (decision.reason == Reason.NEW_NORMAL),
+            accepted=accepted,
         )
+        changes += self.drifts.step(seen.end_us, known_us, traits, accepted)
         bucket = self._closed_bucket(tick, expectation, decision)
         _mark_measured(bucket, measured)
         retired = self._retire(seen.start_us, seen.end_us, known_us)
@@ -164,6 +168,7 @@ class Lane:
         """Close what is open, without recovery, and keep only what was learnt."""
         late = self.restate()
         ended = self.incidents.drop(self.incidents.rows(), None, Reason.HISTORY_ENDED)
+        ended += self.drifts.end_history()
         self.guard.clear(np.arange(self.guard.size))
         self.panel.end_history()
         return [*late, *ended]
@@ -199,13 +204,15 @@ class Lane:
         self.baseline.clear(rows)
         self.guard.clear(rows)
         self.releases.clear(rows)
-        return self.incidents.drop(rows.tolist(), known_us, Reason.SERIES_RETIRED)
+        gone = self.drifts.clear(rows, known_us, Reason.SERIES_RETIRED)
+        return [*self.incidents.drop(rows.tolist(), known_us, Reason.SERIES_RETIRED), *gone]
 
     def _grow(self) -> None:
         more = self.panel.series.size - self.guard.size
         if more > 0:
             self.baseline.append(more)
             self.guard.append(more)
+            self.drifts.append(more)
 
     def _closed_bucket(
         self,
@@ -304,6 +311,7 @@ class Lane:
             "incidents": self.incidents.dump(),
             "tickets": self.tickets.dump(),
             "releases": self.releases.dump(),
+            "drifts": self.drifts.dump(),
         }
 
     def _load(self, state: dict[str, Any]) -> None:
@@ -314,10 +322,12 @@ class Lane:
         self.changes = self.incidents.drop(
             self.panel.gone.tolist(), None, Reason.DEFINITION_CHANGED
         )
+        self.drifts.load(state["drifts"])
         self._grow()  # first: the panel may hold rows of buckets that were not judged yet
         if len(self.panel.gone):
             self.baseline.clear(self.panel.gone)
             self.guard.clear(self.panel.gone)
+            self.changes += self.drifts.clear(self.panel.gone, None, Reason.DEFINITION_CHANGED)
         if "releases" in state:
             self.releases.load(state["releases"])
             self.releases.clear(self.panel.gone)

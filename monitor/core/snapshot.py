@@ -5,13 +5,14 @@ from typing import Any
 import msgspec
 import zstandard
 
+from monitor.alert.drifts import Drifts
 from monitor.alert.lifecycle import Change, Incidents
 from monitor.core.lane_key import LaneKey
 from monitor.errors import StateError
 from monitor.model import codec
 from monitor.model.tick import Reason
 
-FORMAT = 11
+FORMAT = 12
 """Grows whenever an older program could not read what this one writes."""
 
 _decoder = codec.decoder(dict)
@@ -55,4 +56,7 @@ def orphans(state: dict[str, Any], keys: set[LaneKey]) -> list[Change]:
             incidents = Incidents()
             incidents.load(lane["incidents"])
             changes += incidents.drop(incidents.rows(), None, Reason.DEFINITION_CHANGED)
+            drifts = Drifts()
+            drifts.load(lane["drifts"]["tickets"])
+            changes += drifts.drop(drifts.rows(), None, Reason.DEFINITION_CHANGED)
     return changes

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from monitor.definitions.plan import COMBINATION_FACTOR
 from monitor.definitions.schema import Funnel, Metric
+from monitor.model.time import DAY
 from monitor.settings import AlertBudget
 
 TICKET_FACTOR = 10.0
@@ -35,6 +36,17 @@ def series_bound(grouping: tuple[str, ...], cardinality: int) -> int:
     if not grouping:
         return 1
     return cardinality + 1 if len(grouping) == 1 else COMBINATION_FACTOR * cardinality
+
+
+def drift_log_threshold(metric: Metric, metrics: Sequence[Metric], budget: AlertBudget) -> float:
+    """Natural log of 1 over the chance of a false drift of a metric's whole, a day.
+
+    Drifts are tickets that have a budget of their own, as large as that of pages and a tenth of the
+    tickets', so that no other threshold depends on them: all metrics share it by their weights.
+    """
+    share = metric.detect.weight / math.fsum(m.detect.weight for m in metrics)
+    days = budget.per / DAY
+    return math.log(max(days / (budget.pages * share), SMALLEST_THRESHOLD))
 
 
 def log_thresholds(

@@ -9,7 +9,12 @@ from typing import Any
 import xxhash
 
 from monitor.definitions import cohorts, formula
-from monitor.definitions.budget import TICKET_FACTOR, groupings_of, log_thresholds
+from monitor.definitions.budget import (
+    TICKET_FACTOR,
+    drift_log_threshold,
+    groupings_of,
+    log_thresholds,
+)
 from monitor.definitions.formula import Tree
 from monitor.definitions.load import Configuration
 from monitor.definitions.plan import (
@@ -113,6 +118,9 @@ def _metric(metric: Metric, configuration: Configuration, named: Named) -> Metri
             configuration.metrics,
             settings.alert_budget,
             settings.cardinality.per_dimension,
+        ),
+        drift_log_threshold=drift_log_threshold(
+            metric, configuration.metrics, settings.alert_budget
         ),
         formula=_formula(metric, measures, groupings, calendar, more),
         better=metric.better,

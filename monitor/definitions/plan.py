@@ -191,6 +191,8 @@ class MetricPlan:
         direction: `both`, `up` or `down`: which shifts are judged; `none` of one judged for silence only.
         min_relative_shift, min_units, no_data, accept_after_us: as in `detect`.
         log_threshold: natural log of A by grouping index, from the alert budget.
+        drift_log_threshold: natural log of 1 over the chance of a false drift of its whole a day;
+            infinite where drifts are not looked for.
         formula: hash of what is measured; state under another hash does not fit.
         definition: the definition as written, for `/api/v1/metrics`.
     """
@@ -219,6 +221,7 @@ class MetricPlan:
     tier: str | None = None
     role: str | None = None
     definition: str = "{}"
+    drift_log_threshold: float = math.inf
     inputs: tuple[Reading, ...] = ()
     tree: Tree | None = None
     cohort: Cohort | None = None

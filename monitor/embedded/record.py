@@ -127,10 +127,12 @@ class Recorder:
         if recording is None:
             if incident.state is not IncidentState.FIRING:
                 return
+            # one that fired before is drawn anew: what is remembered of its series reaches back to it
+            self._kept = [one for one in self._kept if one.incident.alert_id != incident.alert_id]
             points = lane.past(_series(incident))
             recording = lane.open[incident.alert_id] = _Recording(incident, points)
         if incident.state is IncidentState.FIRING:
-            recording.incident = incident
+            recording.incident, recording.left = incident, None
         elif recording.left is None:
             recording.left = AFTER
             before = recording.incident

@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 import xxhash
 
+from monitor.alert.drifts import DRIFT_ALERT
 from monitor.alert.figures import LN10
 from monitor.alert.text import duration
 from monitor.core.effects import ClosedBucket, Effect, Group, IncidentChanged
@@ -129,6 +130,7 @@ class Trial:
             elif isinstance(effect, IncidentChanged) and effect.transition:
                 incident = effect.incident
                 firing = incident.state is IncidentState.FIRING
+                firing = firing and incident.labels.get("alertname") != DRIFT_ALERT
                 if firing and incident.direction == self.injection.direction:
                     self._found.append(incident)
 
@@ -270,8 +272,10 @@ class Trial:
 
 
 def note_control(known: dict[str, Incident], change: IncidentChanged, metric: str) -> None:
-    """Keep an alert of a metric as it fired first, with the time of its end."""
+    """Keep an alert of a metric as it fired first, with the time of its end; drifts are apart."""
     incident = change.incident
+    if incident.labels.get("alertname") == DRIFT_ALERT:
+        return
     fired = change.transition and incident.state is not IncidentState.PENDING
     if fired and incident.metric == metric:
         first = known.get(incident.alert_id, incident)

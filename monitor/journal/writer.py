@@ -191,9 +191,10 @@ def _is_repeat(incident: Incident, known: Incident) -> bool:
     """Whether a restored core says again what the incident once was.
 
     Only the end of an incident is taken whenever it stands: a changed definition may end one at a
-    snapshot that is older than its newest figures.
+    snapshot that is older than its newest figures. The end before it fired again is none.
     """
     if incident.state is IncidentState.RESOLVED:
-        return False
+        fired = datetime.fromisoformat(known.detected_at)
+        return datetime.fromisoformat(incident.detected_at) < fired
     then = datetime.fromisoformat(known.updated_at)
     return datetime.fromisoformat(incident.updated_at) < then

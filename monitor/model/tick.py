@@ -56,6 +56,8 @@ class Reason(IntEnum):
     HISTORY_ENDED = 14
     MEASUREMENT_RETURNED = 15
     HOLIDAY = 16
+    DRIFT = 17
+    DRIFT_ENDED = 18
 
     @property
     def label(self) -> str:

@@ -9,7 +9,8 @@ from monitor.alert.text import duration
 from monitor.definitions.plan import MetricPlan
 from monitor.model.bucket import BucketLine
 from monitor.model.segment import format_segment
-from monitor.model.time import SECOND, from_rfc3339
+from monitor.model.tick import Reason
+from monitor.model.time import DAY, SECOND, from_rfc3339
 from monitor.report.detectability import Needed
 
 Alert = dict[str, Any]
@@ -57,6 +58,9 @@ class Judging:
     min_units: float | None = None
     no_data: str | None = None
     bucket_seconds: float | None = None
+
+
+DRIFTS = (Reason.DRIFT.label, Reason.DRIFT_ENDED.label)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,16 +111,22 @@ def judging(plan: MetricPlan | None, dimension: str, alert: Alert | None) -> Jud
         log_threshold = log_threshold_of(plan, dimension)
         threshold = None if log_threshold is None else log_threshold / math.log(10)
     width = plan.calendar.width_us / SECOND
+    every = DAY / SECOND if alert is not None and is_drift(alert) else width
     return Judging(
         severity=severity or plan.severity,
         threshold=threshold,
-        seconds_per_false_alarm=None if threshold is None else 10**threshold * width,
+        seconds_per_false_alarm=None if threshold is None else 10**threshold * every,
         direction=plan.direction,
         min_relative_shift=plan.min_relative_shift,
         min_units=plan.min_units,
         no_data=plan.no_data,
         bucket_seconds=width,
     )
+
+
+def is_drift(alert: Alert) -> bool:
+    """Whether an alert is the ticket of a slow drift, which is judged by the day and not by the bucket."""
+    return alert["reason"] in DRIFTS
 
 
 def log_threshold_of(plan: MetricPlan, dimension: str) -> float | None:

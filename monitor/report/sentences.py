@@ -30,6 +30,8 @@ REASONS = {
     Reason.DEFINITION_CHANGED: "the metric was redefined or removed: closed, not over",
     Reason.SERIES_RETIRED: "the series was not seen for a week and was retired",
     Reason.HOLIDAY: "the day is in the list of holidays, which are neither judged nor learnt",
+    Reason.DRIFT: "its last seven days had moved further from the seven before than such a series wanders",
+    Reason.DRIFT_ENDED: "its last seven days are close to the seven before again",
     Reason.HISTORY_ENDED: "the history that was read in ended there; what follows is judged anew",
     Reason.MEASUREMENT_RETURNED: (
         "the measurement no longer accounts for the shift; what is left of it is judged anew"

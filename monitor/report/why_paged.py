@@ -15,6 +15,7 @@ from monitor.report.explanation import (
     Peak,
     around,
     covers,
+    is_drift,
     judging,
     peak,
 )
@@ -105,27 +106,47 @@ def _fired(alert: Alert, rows: Sequence[BucketLine]) -> list[str]:
     reached = "" if row is None or row.evidence is None else f"{odds(row.evidence)} against noise, "
     buckets = sum(started_us < from_rfc3339(r.end) <= detected_us for r in rows)
     count = f", {buckets} buckets" if buckets > 1 else ""
+    if is_drift(alert):
+        return [*_drifted(alert), *_ended(alert, rows)]
     measured = reason == Reason.MEASUREMENT_MOVED.label
     needs = f"{threshold} is needed" if measured else f"a {alert['severity']} needs {threshold}"
     told = [
         f"It fired at {moment(detected_us)} because {reason_sentence(reason)}: {reached}where {needs}.",
         f"The estimated start is {duration(detected_us - started_us)}{count} before that; a single "
         "bucket brings at most half of what is needed, so that none pages alone.",
+        *_ended(alert, rows),
     ]
-    if alert["resolved_at"] is not None:
-        ended_us = from_rfc3339(alert["resolved_at"])
-        told.append(
-            f"It ended at {moment(ended_us)}, {duration(ended_us - started_us)} after the start, "
-            f"because {reason_sentence(alert['reason'])}."
-        )
-    elif rows:
-        told.append(
-            f"It is open: the newest bucket known ends at {moment(from_rfc3339(rows[-1].end))}."
-        )
     seen = (alert.get("data_quality") or {}).get("reasons")
     if seen:
         told.append(f"Of its measurement was seen since the start: {'; '.join(seen)}.")
     return told
+
+
+def _drifted(alert: Alert) -> list[str]:
+    """Why a slow drift was told."""
+    return [
+        f"It fired at {moment(from_rfc3339(alert['detected_at']))} because "
+        f"{reason_sentence(Reason.DRIFT.label)}; by chance that happens once in "
+        f"{10 ** alert['threshold']:,.0f} days or less.",
+        "Weekdays are compared with the same ones a week before, without the highest and the lowest of "
+        "the seven, and less the growth that was there before; the level that buckets are judged against "
+        "follows a drift, so that their evidence below need not show it.",
+    ]
+
+
+def _ended(alert: Alert, rows: Sequence[BucketLine]) -> list[str]:
+    """How it ended, or up to when it is known to go on."""
+    if alert["resolved_at"] is not None:
+        lasted = from_rfc3339(alert["resolved_at"]) - from_rfc3339(alert["started_at"])
+        return [
+            f"It ended at {moment(from_rfc3339(alert['resolved_at']))}, {duration(lasted)} after the start, "
+            f"because {reason_sentence(alert['reason'])}."
+        ]
+    if rows:
+        return [
+            f"It is open: the newest bucket known ends at {moment(from_rfc3339(rows[-1].end))}."
+        ]
+    return []
 
 
 def _found_by(alert: Alert, row: BucketLine | None) -> str:

@@ -10,6 +10,7 @@ from monitor.definitions import load
 from monitor.definitions.budget import (
     SMALLEST_THRESHOLD,
     TICKET_FACTOR,
+    drift_log_threshold,
     log_thresholds,
     series_bounds,
 )
@@ -59,6 +60,15 @@ def test_false_pages_and_tickets_of_all_series_are_within_the_budget(
         of = [m for m in metrics if m.alert.severity == severity]
         total = sum(sum(per_period(m, metrics, budget)) for m in of)
         assert total <= factor * pages * (1 + 1e-9)
+
+
+@given(pages=st.floats(0.01, 1.0), days=st.integers(1, 365))
+def test_false_drifts_of_all_metrics_are_within_as_large_a_budget(
+    metrics: list[Metric], pages: float, days: int
+) -> None:
+    budget = budget_of(pages, days)
+    chances = [math.exp(-drift_log_threshold(m, metrics, budget)) for m in metrics]
+    assert days * sum(chances) <= pages * (1 + 1e-9)
 
 
 def test_shares_follow_weights_and_halves(metrics: list[Metric]) -> None:

@@ -424,6 +424,7 @@ def test_what_concerns_the_guard_is_passed_on(loaded: Loader) -> None:
         tier="health",
         role="lagging",
         definition="",
+        drift_log_threshold=math.log(30.0),
     )
     assert json.loads(plan.definition)["bucket"] == "5m"
 

@@ -78,6 +78,19 @@ def test_a_card_holds_what_came_before_and_some_of_what_came_after() -> None:
     assert card.run == 1
 
 
+@pytest.mark.parametrize("quiet", [AFTER // 2, 2 * AFTER])
+def test_an_alert_that_fires_again_is_one_card(quiet: int) -> None:
+    one, again = recorder(), 320 + quiet
+    one.effects([*(bucket(k) for k in range(300)), change("a", 299, IncidentState.FIRING)])
+    one.effects([*(bucket(k) for k in range(300, 320)), change("a", 319, IncidentState.RESOLVED)])
+    one.effects([*(bucket(k) for k in range(320, again))])
+    one.effects([change("a", again - 1, IncidentState.FIRING)])
+    one.effects([*(bucket(k) for k in range(again, again + 40))])
+    (card,) = one.cards()
+    assert card.incident.resolved_at is None
+    assert card.chart.points[-1, 2] == again + 39
+
+
 def test_what_is_not_judged_and_what_fades_is_no_card() -> None:
     one = recorder()
     one.effects([bucket(0), change("a", 0, IncidentState.PENDING), bucket(1, State.PARTIAL)])

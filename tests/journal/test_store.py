@@ -149,6 +149,18 @@ def test_the_end_of_an_incident_is_taken_even_from_an_older_state(path: Path) ->
         assert store.alert("a1") == resolved()
 
 
+def test_an_incident_that_fired_again_is_not_ended_by_its_end_before(path: Path) -> None:
+    again = {"detected_at": "2026-11-21T11:30:00Z", "updated_at": "2026-11-21T11:30:00Z"}
+    life = [incident(), resolved(), incident(**again)]
+    with Store(path) as store:
+        for state in life:
+            store.commit(records(changed(state)))
+            assert store.alert("a1") == state
+        for state in life:
+            store.commit(records(changed(state)))
+            assert store.alert("a1") == life[-1]
+
+
 def test_up_to_where_alertmanager_was_told_outlives_the_process(path: Path) -> None:
     with Store(path) as store:
         assert store.told() is None

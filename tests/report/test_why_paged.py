@@ -55,6 +55,18 @@ def test_a_resolved_one_still_tells_what_it_was_found_by(found: dict[str, Any], 
     assert told in explained(rows, data_quality=silent).why[0]
 
 
+@pytest.mark.parametrize("reason", ["drift", "drift_ended"])
+def test_a_drift_is_told_by_the_day(reason: str) -> None:
+    over = {} if reason == "drift_ended" else OPEN
+    shown = explained(**{**over, "reason": reason, "threshold": 2.0, "severity": "ticket"})
+    fired, how, ended = shown.why
+    assert "its last seven days had moved further" in fired
+    assert fired.endswith("by chance that happens once in 100 days or less.")
+    assert how.startswith("Weekdays are compared")
+    assert ended.startswith("It ended" if reason == "drift_ended" else "It is open")
+    assert shown.judging.seconds_per_false_alarm == pytest.approx(100 * 86_400)
+
+
 def test_the_first_words_are_those_of_the_alert() -> None:
     shown = explained()
     assert shown.answer == alert()["summary"]
