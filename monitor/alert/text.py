@@ -10,6 +10,7 @@ from monitor.definitions.plan import MetricPlan
 from monitor.definitions.quality import is_quality
 from monitor.model.incident import Incident
 from monitor.model.quality import Account
+from monitor.model.quantity import percent
 from monitor.model.tick import Reason
 from monitor.model.time import DAY, HOUR, MINUTE, SECOND, to_rfc3339
 
@@ -30,18 +31,6 @@ def number(value: float | None) -> str:
     if abs(value) >= 999.5:  # noqa: PLR2004 - three digits would make 1e+03 of it
         return f"{value:,.0f}"
     return f"{value:.3g}"
-
-
-def percent(share: float | None) -> str:
-    """A signed change.
-
-    >>> percent(-0.3449), percent(0.021), percent(12.3), percent(None)
-    ('-34 %', '+2.1 %', '+1,230 %', 'undefined')
-    """
-    if share is None:
-        return "undefined"
-    digits = 1 if abs(share) < 0.0995 else 0  # noqa: PLR2004
-    return f"{100 * share:+,.{digits}f} %"
 
 
 def odds(log10_evidence: float) -> str:
@@ -104,11 +93,13 @@ def summary(
     where: str | None,
     account: Account | None = None,
     again: str | None = None,
+    faded: float | None = None,
 ) -> str:
     """The whole alert: what moved; whether it did before; the evidence; where; owner and runbook."""
     sentences = [
         headline,
         again,
+        None if faded is None else faded_sentence(faded),
         evidence_sentence(incident, detected_us, account),
         where,
         release_sentence(incident),
@@ -170,6 +161,15 @@ def again_sentence(earlier: Earlier) -> str:
         f"Fired again: it began at {moment(earlier.started_us)}, has fired {before} before, "
         f"and resolved at {moment(earlier.ended_us)}."
     )
+
+
+def faded_sentence(share: float) -> str:
+    """Why nobody is paged for a segment of which little is left.
+
+    >>> faded_sentence(0.031)
+    'A ticket and no page: its last days held 3.1 % of the units of its best ones.'
+    """
+    return f"A ticket and no page: its last days held {percent(share)[1:]} of the units of its best ones."
 
 
 def release_sentence(incident: Incident) -> str | None:

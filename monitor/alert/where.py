@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from monitor.alert.text import number, percent
+from monitor.alert.text import number
 from monitor.definitions.plan import MetricPlan
 from monitor.model.incident import Incident
+from monitor.model.quantity import percent
 from monitor.model.tick import Reason
 
 _LISTED_SEGMENTS = 3

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from html import escape
 
-from monitor.alert.text import duration, number, percent
+from monitor.alert.text import duration, number
 from monitor.api.sparkline import sparkline
 from monitor.definitions.plan import MetricPlan, Plan
 from monitor.journal.records import WHOLE
 from monitor.journal.store import Store
 from monitor.model.bucket import BucketColumns, Number
 from monitor.model.incident import Incident, IncidentState
+from monitor.model.quantity import percent
 from monitor.model.tick import State
 from monitor.model.time import SECOND, from_datetime
 from monitor.report.style import STYLE

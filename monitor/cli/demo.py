@@ -3,13 +3,16 @@
 import asyncio
 import socket
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import click
 from prometheus_client import CollectorRegistry
 
 from monitor import telemetry
+from monitor.api.serving import Running
 from monitor.cli.demo_events import produce_events, write_file
+from monitor.cli.demo_pipeline import run_pipelines
 from monitor.cli.demo_screen import Screen
 from monitor.cli.one_process import OneProcess, ends_after, stopped_by_signals
 from monitor.clock import wall_clock
@@ -20,6 +23,8 @@ from monitor.embedded.state_file import StoreKeeper, held
 from monitor.embedded.story import HISTORY_US, CompressedClock, Story
 from monitor.errors import MonitorError
 from monitor.ingest.synthetic import parse_fault
+from monitor.kafka.broker import Broker
+from monitor.kafka.connections import source_broker
 from monitor.model.quantity import parse_duration
 from monitor.model.time import DAY, MINUTE, from_rfc3339
 from monitor.settings import environment
@@ -79,6 +84,12 @@ class Instant(click.ParamType):
 )
 @click.option("--topic", default="events", show_default=True, help="Of --kafka.")
 @click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Of --kafka: folder whose source.kafka.security lets in [neither TLS nor login].",
+)
+@click.option(
     "--history",
     "history_us",
     type=Span(),
@@ -100,6 +111,7 @@ def command(
     write: Path | None,
     kafka: str | None,
     topic: str,
+    config: Path | None,
     history_us: int,
     until_us: int | None,
     faults: tuple[str, ...],
@@ -109,11 +121,15 @@ def command(
     """See an incident found, understood and resolved.
 
     A synthetic shop is learnt from weeks of its history, in seconds. Then its last six hours pass in
-    compressed time: orders of one country fall, and a new version breaks requests on one platform.
+    compressed time: orders of one country fall, and a new version breaks requests on one platform, of
+    which a pipeline tells and asks the gate.
     --write and --kafka give the events of the same story to others instead.
     """
     if write is not None and kafka is not None:
         message = "--write and --kafka exclude each other"
+        raise click.UsageError(message)
+    if config is not None and kafka is None:
+        message = "--config belongs to --kafka"
         raise click.UsageError(message)
     if write is None and (single or until_us is not None):
         message = "--single and --until belong to --write"
@@ -124,9 +140,17 @@ def command(
     if write is not None:
         write_file(story, write, single=single)
     elif kafka is not None:
-        asyncio.run(produce_events(story, kafka, topic, lasts_us=lasts_us))
+        asyncio.run(produce_events(story, _broker(kafka, config), topic, lasts_us=lasts_us))
     else:
         _watch(story, port=port, lasts_us=lasts_us, as_json=as_json)
+
+
+def _broker(address: str, config: Path | None) -> Broker:
+    """The broker at an address, with what a configuration says of TLS and login."""
+    if config is None:
+        return Broker(address=address, setting="--kafka")
+    settings = load(config, environment=environment()).settings
+    return replace(source_broker(settings), address=address, setting="--kafka")
 
 
 def _watch(story: Story, *, port: int | None, lasts_us: int | None, as_json: bool) -> None:
@@ -193,16 +217,19 @@ async def _run(
             counters=counters,
             clock=clock,
         )
-        watching = asyncio.create_task(screen.watch(story, clock))
+        beside = {asyncio.create_task(screen.watch(story, clock))}
+
+        def listening(running: Running) -> None:
+            screen.listening(running.url, CONFIG)
+            pipelines = run_pipelines(story, running.url, clock, screen.answered)
+            beside.add(asyncio.create_task(pipelines))
+
         try:
-            await service.run(
-                stopping,
-                decided=screen.decided,
-                listening=lambda running: screen.listening(running.url, CONFIG),
-            )
+            await service.run(stopping, decided=screen.decided, listening=listening)
         finally:
-            watching.cancel()
-            await asyncio.wait({watching})
+            for task in beside:
+                task.cancel()
+            await asyncio.wait(beside)
 
 
 async def _learn(story: Story, engine: Engine, screen: Screen, stopping: asyncio.Event) -> None:

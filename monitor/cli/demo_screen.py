@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
@@ -109,6 +110,12 @@ class Screen:
         else:
             self._out.print(_panel(incident))
 
+    def answered(self, answer: Mapping[str, Any]) -> None:
+        """Show what a gate answered to the pipeline."""
+        if not self._json:
+            release = answer["verdict"]["release"]
+            self._out.print(_gate_panel(f"{release['service']} {release['version']}", answer))
+
     def end(self) -> None:
         """Say what it came to."""
         fired, over = self._counts[IncidentState.FIRING], self._counts[IncidentState.RESOLVED]
@@ -133,5 +140,15 @@ def _panel(incident: Incident) -> RenderableType:
         title_align="left",
         subtitle_align="right",
         border_style=colour,
+        width=100,
+    )
+
+
+def _gate_panel(name: str, answer: Mapping[str, Any]) -> RenderableType:
+    return Panel(
+        Text(answer["verdict"]["summary"]),
+        title=Text(f"GATE {answer['gate_status'].upper()}  {name}", style="bold magenta"),
+        title_align="left",
+        border_style="magenta",
         width=100,
     )

@@ -16,6 +16,7 @@ import aiohttp
 from yarl import URL
 
 from monitor.model.incident import Incident
+from monitor.model.quantity import percent
 from monitor.model.time import SECOND, from_datetime, to_rfc3339
 
 Alert = dict[str, Any]
@@ -151,7 +152,7 @@ def _text(value: object) -> str:
 def _segment(segment: dict[str, Any]) -> str:
     where = f"{segment.get('dimension')}={segment.get('segment')}"
     shift = segment.get("relative_shift")
-    return where if shift is None else f"{where} {shift:+.1%}"
+    return where if shift is None else f"{where} {percent(shift)}"
 
 
 def _release(release: dict[str, Any] | None) -> str | None:

@@ -250,7 +250,8 @@ class Guard:
             lost = finding.silent | silent
             self._families.open(change.opened, finding.best, bucket.traits.parent, lost)
         inside = t["open"].copy()
-        sums = np.where(inside[:, None], t["sums"], finding.sums)
+        of_shift = np.where(change.recovered[:, None], t["until_end"], t["sums"])
+        sums = np.where(inside[:, None], of_shift, finding.sums)
         start_us = np.where(inside, t["start_us"], finding.start_us)
         direction = np.where(inside, t["direction"], finding.direction)
         returned = t["silent"].copy()
@@ -292,6 +293,7 @@ class Guard:
             open=is_open,
             silent=silent,
             family=self._families.sums(),
+            faded=np.where(bucket.traits.parent < 0, np.nan, self._volume.faded()),
         )
 
 

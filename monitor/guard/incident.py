@@ -1,7 +1,8 @@
 """An open incident of a row: what it has summed so far, and whether it is over.
 
 Recovery is judged by evidence too: a mirrored e-SR of "as expected" against "half of the shift
-persists", the shift re-estimated from the whole incident. Being quiet for some buckets is no evidence.
+persists". The shift is re-estimated from the incident up to where its end seems to have begun: what comes after
+the end would make it smaller, and the end harder to see. Being quiet for some buckets is no evidence.
 """
 
 from dataclasses import dataclass
@@ -70,6 +71,8 @@ class Incidents:
                 "direction": Column(dtype="i1"),
                 "sums": Column(dtype="f8", shape=(4,)),
                 "recovery": Column(dtype="f8"),
+                "recovery_cusum": Column(dtype="f8"),
+                "until_end": Column(dtype="f8", shape=(4,)),
                 "zero_units": Column(dtype="f8", fill=_NAN),
                 "waited": Column(dtype="i1"),
             }
@@ -118,6 +121,11 @@ class Incidents:
         heard = bucket.seen.observed[rows]
         adds = bucket.judged[rows] | (t["silent"][rows] & ~heard)
         t["sums"][rows] += np.where(adds[:, None], bucket.sums[rows], 0.0)
+        cusum = t["recovery_cusum"][rows]
+        cusum = np.where(used, np.maximum(cusum + log_bet, 0.0), cusum)
+        t["recovery_cusum"][rows] = cusum
+        ends = (cusum > 0)[:, None]
+        t["until_end"][rows] = np.where(ends, t["until_end"][rows], t["sums"][rows])
         end_us, still = bucket.seen.end_us, ~heard | silent[rows]
         since = np.where(still, end_us, t["accept_from_us"][rows])
         if bucket.expected.holiday is not None:  # a holiday says nothing of what is normal
@@ -137,7 +145,7 @@ class Incidents:
         """
         t, law = self.table, bucket.traits.law[rows]
         level = bucket.expected.level[rows]
-        half = _half(t["sums"][rows], t["direction"][rows], bucket.scale.eps[rows])
+        half = _half(t["until_end"][rows], t["direction"][rows], bucket.scale.eps[rows])
         most = np.where(law == laws.BETA_BINOMIAL, 0.5 * (1.0 / level - 1.0), np.inf)
         half = np.minimum(half, most)
         out = np.zeros(rows.size)
@@ -196,6 +204,8 @@ class Incidents:
         t["direction"][at] = direction[at]
         t["sums"][at] = sums[at]
         t["recovery"][at] = 0.0
+        t["recovery_cusum"][at] = 0.0
+        t["until_end"][at] = sums[at]
 
     def close(self, rows: Bools) -> None:
         """End the incidents of these rows."""
@@ -236,7 +246,7 @@ def _whitened_bets(bucket: Bucket, rows: Ints, half: Floats, out: Floats) -> Flo
 
 
 def _half(sums: Floats, direction: Ints, eps: Floats) -> Floats:
-    """Half of the shift so far, never inside the null band nor below the whole."""
+    """Half of the shift that these sums hold, never inside the null band nor below the whole."""
     shift = (sums[:, 0] / sums[:, 1] - 1.0) * direction
     shift = np.where(np.isfinite(shift), shift, 0.0)
     size = np.maximum(0.5 * shift, BAND_MARGIN * eps)

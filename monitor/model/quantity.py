@@ -68,3 +68,15 @@ def parse_share(value: object) -> float:
         message = f"{value!r} is not a share such as 2% or 0.02"
         raise ValueError(message) from None
     return share
+
+
+def percent(share: float | None) -> str:
+    """A signed change.
+
+    >>> percent(-0.3449), percent(0.021), percent(12.3), percent(None)
+    ('-34 %', '+2.1 %', '+1,230 %', 'undefined')
+    """
+    if share is None:
+        return "undefined"
+    digits = 1 if abs(share) < 0.0995 else 0  # noqa: PLR2004
+    return f"{100 * share:+,.{digits}f} %"

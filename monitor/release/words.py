@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from monitor.model.quantity import percent
 from monitor.model.release import Release
 from monitor.release.evidence import Note
 from monitor.release.line import Line, Outcome
@@ -40,7 +41,7 @@ def summary(
     match verdict:
         case Outcome.NO_EFFECT:
             worst = max(line.minimum_detectable_effect or 0.0 for line in deciding)
-            first = f"{name}: no effect; one of {worst:.1%} or more would have been seen."
+            first = f"{name}: no effect; one of {percent(worst)[1:]} or more would have been seen."
         case Outcome.INCONCLUSIVE:
             first = f"{name}: inconclusive. {_whys(deciding)}."
         case _:
@@ -63,7 +64,7 @@ def _moved(line: Line) -> str:
     if line.effect is None or line.interval is None:
         return f"{line.metric}{where}"
     low, high = line.interval
-    return f"{line.metric}{where} {line.effect:+.1%} (95 % interval {low:+.1%} to {high:+.1%})"
+    return f"{line.metric}{where} {percent(line.effect)} (95 % interval {percent(low)} to {percent(high)})"
 
 
 def _whys(lines: Sequence[Line]) -> str:

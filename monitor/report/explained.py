@@ -9,8 +9,8 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
-from monitor.alert.text import number, odds, percent
-from monitor.model.quantity import format_duration
+from monitor.alert.text import number, odds
+from monitor.model.quantity import format_duration, percent
 from monitor.model.time import SECOND, from_rfc3339, to_rfc3339
 from monitor.report.explanation import Alert, Explanation, Judging, long
 from monitor.report.terminal import Chart

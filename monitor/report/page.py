@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from monitor.alert.text import duration, number, percent
+from monitor.alert.text import duration, number
 from monitor.model.incident import Incident
+from monitor.model.quantity import percent
 from monitor.model.time import SECOND, from_rfc3339
 from monitor.report.chart import Chart, svg
 from monitor.report.detected import outcome_in_words, shift_found

@@ -6,7 +6,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from monitor.alert.text import percent
+from monitor.model.quantity import percent
 
 _COLOURS = {"regressed": "red", "improved": "green", "no_effect_within_mde": "green"}
 

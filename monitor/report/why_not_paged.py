@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-from monitor.alert.text import duration, moment, number, percent
+from monitor.alert.text import duration, moment, number
 from monitor.alert.text import place as where
 from monitor.definitions.plan import MetricPlan
 from monitor.model.bucket import BucketLine
 from monitor.model.past import Past
+from monitor.model.quantity import percent
 from monitor.model.tick import Reason, State
 from monitor.model.time import from_rfc3339, to_rfc3339
 from monitor.report.detectability import Needed, needed_shifts

@@ -137,6 +137,22 @@ def test_an_incident_that_is_over_resolves_soon_and_stays_quiet(shift: float) ->
     assert set(decisions[-1].state.tolist()) <= {State.OK, State.SUSPECTED}
 
 
+def test_what_comes_after_a_shift_does_not_hide_its_end() -> None:
+    """A short and faint shift: the normal buckets that follow it outnumber its own before its end is certain."""
+    rng, guard, size, ends = np.random.default_rng(7), guard_of(60), 60, 21
+    traits, expected = make_traits(size), make_expectation(size, level=30.0, units=30.0, phi=1.2)
+    closing, found = np.full(size, np.inf), np.zeros(size, dtype=bool)
+    for k in range(140):
+        mean = 30.0 * (0.7 if 5 <= k < ends else 1.0)
+        d = guard.step(observe(k, draw_counts(rng, mean, 1.2, size)), expected, traits)
+        found |= d.opened & (k < ends)
+        closing = np.where(d.closed & np.isinf(closing), k, closing)
+        shift = (d.sum_x / d.sum_expected - 1.0)[d.closed]
+        assert (shift < -0.15).all(), "the figures are those of the shift"
+    assert found.mean() > 0.7
+    assert np.quantile(closing[found], 0.9) <= ends + 40
+
+
 def test_the_start_of_a_shift_is_estimated() -> None:
     """Where the CUSUM of the winning bet last left 0: within 5 buckets of 40, typically on it."""
     rng, guard, size = np.random.default_rng(6), guard_of(60), 60

@@ -161,10 +161,10 @@ def test_the_summary_tells_what_moved_and_what_would_have_been_seen() -> None:
         said(ORDERS, *(series(down=9.0, segment=str(i), dimension="c") for i in range(5))),
         metrics=[ORDERS],
     )
-    assert "orders (c=0) -1.0% (95 % interval -3.0% to +1.0%)" in moved.summary
+    assert "orders (c=0) -1.0 % (95 % interval -3.0 % to +1.0 %)" in moved.summary
     assert "and 2 more" in moved.summary
     calm = verdict(CALM, metrics=[ORDERS])
-    assert "no effect; one of 5.0% or more would have been seen" in calm.summary
+    assert "no effect; one of 5.0 % or more would have been seen" in calm.summary
     bare = verdict(said(ORDERS, series(down=9.0, effect=None)), metrics=[ORDERS])
     assert "regressed. orders." in bare.summary
 

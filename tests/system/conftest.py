@@ -46,6 +46,14 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Kafka]:
         broker.stop()
 
 
+@pytest.fixture
+def kafka_and_alertmanager_can_be_had() -> None:
+    """For a test that starts its own."""
+    _or_skip(servers.jars)
+    _or_skip(lambda: servers.program("java"))
+    _or_skip(lambda: servers.program("prometheus-alertmanager", "alertmanager"))
+
+
 @pytest.fixture(scope="session")
 def alertmanager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]:
     folder: Path = tmp_path_factory.mktemp("alertmanager")
