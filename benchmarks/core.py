@@ -169,14 +169,20 @@ def judging(sizes: list[int]) -> None:
             took.append(time.process_time() - began)
         ordered = sorted(took)
         day = 1439 * float(np.mean(ordered[:-1])) + ordered[-1]
-        tables = [*baseline._tables().values(), *guard._tables().values()]
-        held = sum(table[name][:1].nbytes for table in tables for name in table.columns)
+        held = bytes_of({"baseline": baseline.dump()["tables"], "guard": guard.dump()}) / size
         print(
             f"judging, {size:7,} series: {size * 1440 / day:9,.0f} series-ticks/s, {1e3 * day / 1440:8.3f} ms a tick "
             f"(an end of a day {ordered[-1]:.2f} s), {1e6 * day / 1440 / size:.1f} us a series; "
             f"{held / 1024:.2f} KiB a series",
             flush=True,
         )
+
+
+def bytes_of(state: Any) -> int:
+    """Of all arrays of a state."""
+    if isinstance(state, dict):
+        return sum(map(bytes_of, state.values()))
+    return int(state.nbytes)
 
 
 def repeated(state: Any, times: int) -> Any:
