@@ -10,6 +10,7 @@ learnt beside the correction as the quarter's roughness, and added to the varian
 
 import numpy as np
 
+from monitor.baseline.codes import EXCESS
 from monitor.model.table import Column, Table
 from monitor.model.tick import Bools, Floats, Ints
 
@@ -58,7 +59,7 @@ class Quarters:
         self.table = Table(
             {
                 "correction": Column(dtype="f2", shape=(hours, *parts)),
-                "rough": Column(dtype="f2", shape=(hours if self.has_rough else 0, *rough)),
+                "rough": Column(dtype="u1", shape=(hours if self.has_rough else 0, *rough)),
                 "hours": Column(dtype="u1", shape=(hours,)),
                 "weekend": Column(dtype="i1", fill=SATURDAY),
                 "x": Column(dtype="f4", shape=parts),
@@ -118,7 +119,7 @@ class Quarters:
         if not self.has_rough:
             return None
         at, rows = self._hours(local), np.arange(local.size)
-        excess = self.table["rough"][rows, at].astype(np.float64)
+        excess = EXCESS.decode(self.table["rough"][rows, at])
         known = (self.table["hours"][rows, at] > 1)[:, None]
         known = known & (excess > ROUGH * (noise + wander[:, None]))
         return np.where(known, 1.0 + excess / noise, 1.0)
@@ -174,10 +175,10 @@ class Quarters:
     def _learn_rough(self, rows: Ints, at: Ints, hours: Ints, excess: Floats) -> None:
         """What the quarters' scatter is beyond chance, of hours whose correction was in use."""
         t = self.table
-        old = t["rough"][rows, at].astype(np.float64)
+        old = np.nan_to_num(EXCESS.decode(t["rough"][rows, at]))
         gain = np.maximum(1.0 / np.maximum(hours - 1.0, 1.0), LEAST_GAIN)[:, None]
         new = np.where((hours > 1)[:, None], old + gain * (excess - old), 0.0)
-        t["rough"][rows, at] = np.clip(new, 0.0, LARGEST_SQUARE).astype(np.float16)
+        t["rough"][rows, at] = EXCESS.encode(np.clip(new, 0.0, LARGEST_SQUARE))
 
     def find_weekends(self, profile: Floats) -> None:
         """The weekend of every row: two days in a row that leave the others, and each other, most alike.
