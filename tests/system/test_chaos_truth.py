@@ -46,7 +46,9 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
     folder = tmp_path_factory.mktemp("truth")
     (folder / "config" / "metrics").mkdir(parents=True)
     (folder / "config" / "metrics" / "shop.yaml").write_text(world.METRICS)
-    text = world.service(broker="localhost:1", prefix="p", port=1, alertmanager="localhost:2")
+    text = world.service(
+        broker="localhost:1", prefix="p", shards=1, port=1, alertmanager="localhost:2"
+    )
     (folder / "config" / "monitor.yaml").write_text(text)
     made = World(seed=3, events=3_000, days=2, end=END)
     return Case(made, replayed(folder / "config", made.write(folder)))

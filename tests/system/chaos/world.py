@@ -277,7 +277,7 @@ _BAD: Final[tuple[tuple[str, bytes], ...]] = (
 )
 
 
-def service(*, broker: str, prefix: str, port: int, alertmanager: str) -> str:
+def service(*, broker: str, prefix: str, shards: int, port: int, alertmanager: str) -> str:
     """The `monitor.yaml` of a chaos run: a silent partition holds the buckets, so that what is decided
     depends on the events alone."""
     settings: dict[str, Any] = {
@@ -286,7 +286,7 @@ def service(*, broker: str, prefix: str, port: int, alertmanager: str) -> str:
         },
         "allowed_lateness": f"{LATENESS // 1000}s",
         "idle_timeout": "6h",
-        "journal": {"kafka": {"prefix": prefix, "shards": PARTITIONS}},
+        "journal": {"kafka": {"prefix": prefix, "shards": shards}},
         "alertmanager": {"url": f"http://{alertmanager}"},
         "api": {"host": "127.0.0.1", "port": port},
     }
