@@ -157,6 +157,7 @@ class Counters:
         events: lines read, by outcome: `accepted`, `dead_lettered`.
         dead_letters: by reason.
         late: accepted events whose bucket had ended by their source's watermark.
+        duplicates: lines that some metric uses whose event id was seen shortly before.
         folded: dimension values counted as `other`, by dimension.
         set_aside: events of units that a cohort could not count, by reason: `cohort_gone` (late, for one
             that is not kept any more), `too_many_starts` (of one unit in one cohort).
@@ -193,6 +194,9 @@ class Counters:
             "dead_letters_total", "Lines that could not be used, by reason.", "reason"
         )
         self.late = counter("late_events_total", "Accepted events that came after their bucket.")
+        self.duplicates = counter(
+            "duplicate_events_total", "Event lines whose event_id was seen shortly before."
+        )
         self.folded = counter(
             "folded_values_total", "Dimension values counted as other.", "dimension"
         )
@@ -242,6 +246,7 @@ class Counters:
         for outcome in ("accepted", "dead_lettered"):
             self.events.labels(outcome).inc(counts.get(outcome, 0))
         self.late.inc(counts.get("late", 0))
+        self.duplicates.inc(counts.get("duplicates", 0))
         for reason in reasons:
             self.dead_letters.labels(reason).inc()
 

@@ -148,6 +148,8 @@ def test_counters_begin_at_zero_with_the_documented_names() -> None:
     assert registry.get_sample_value("monitor_events_total", {"outcome": "accepted"}) == 0
     assert registry.get_sample_value("monitor_dead_letters_total", {"reason": "bad_time"}) == 0
     assert registry.get_sample_value("monitor_late_events_total") == 0
+    counters.flushed({"accepted": 5, "duplicates": 2}, [])
+    assert registry.get_sample_value("monitor_duplicate_events_total") == 2
     counters.folded.labels("country").inc(2)
     counters.watermark.labels("0").set(12)
     counters.lag.labels("0").set(5)

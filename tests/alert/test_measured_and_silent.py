@@ -137,6 +137,10 @@ def test_a_bound_is_told_as_one(bound: bool, words: str) -> None:
     assert " and 2 more such, " + words in text
 
 
+def test_where_nothing_came_since_what_came_before_is_not_told() -> None:
+    assert silent(n=40.0, none_came=True) == f"{HEAD}{BOTH}."
+
+
 @given(st.permutations([("all", "all"), ("country", "DE"), ("country", "FR"), ("app", "8.2")]))
 def test_what_is_silent_is_listed_whole_first_whatever_the_order_of_rows(
     rows: list[tuple[str, str]],
