@@ -31,7 +31,7 @@ class Security:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     password_from: str = ""
-    context: ssl.SSLContext | None = field(default=None, repr=False)
+    context: ssl.SSLContext | None = field(default=None, repr=False, compare=False)
     setting: str = "source.kafka.security"
 
     @property
@@ -155,8 +155,7 @@ def _add_own(
         context.load_cert_chain(cert, key, password)
     except ssl.SSLError as error:
         message = (
-            f"{setting}.cert_file: {cert} and {key or 'its own key'} are not usable "
-            f"({error.reason or 'no PEM'}): both must be PEM, the key that of the certificate, "
-            "and its password right"
+            f"{setting}.cert_file: {cert} and {key or 'its own key'} are not usable: both must "
+            "be PEM, the key that of the certificate, and its password right"
         )
         raise ConfigError(message) from error

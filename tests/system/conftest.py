@@ -14,6 +14,7 @@ import pytest_asyncio
 
 from monitor.kafka.broker import on_loop_error
 from tests.system import servers
+from tests.system.secure_kafka import SecureKafka
 
 _T = TypeVar("_T")
 
@@ -39,6 +40,18 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Kafka]:
     """A broker that all tests of the session share; tests keep apart by their prefixes."""
     folder = tmp_path_factory.mktemp("kafka")
     broker = _or_skip(lambda: servers.Kafka(folder))
+    broker.start()
+    try:
+        yield broker
+    finally:
+        broker.stop()
+
+
+@pytest.fixture(scope="session")
+def secure_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureKafka]:
+    """A broker with TLS, logins and access rights."""
+    folder = tmp_path_factory.mktemp("secure-kafka")
+    broker = _or_skip(lambda: SecureKafka(folder))
     broker.start()
     try:
         yield broker
