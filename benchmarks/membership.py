@@ -18,6 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import structlog
 from prometheus_client import CollectorRegistry
 
 from monitor import telemetry
@@ -30,6 +31,7 @@ from tests.system.servers import running_kafka
 
 PREFIX = "bench"
 _WAIT_SECONDS = 60.0
+_LOADED = "shard.loaded"
 
 
 class Worker:
@@ -43,14 +45,16 @@ class Worker:
 
     def start(self) -> None:
         with self.log.open("ab") as out:
+            path = {"PYTHONPATH": str(Path.cwd())}
             self.process = subprocess.Popen(
-                self.command, stdout=out, stderr=out, env={**os.environ, "PYTHONPATH": os.getcwd()}
+                self.command, stdout=out, stderr=out, env={**os.environ, **path}
             )
 
     def loaded(self) -> list[tuple[float, int]]:
         """Time and number of every shard loaded, by all processes of this worker."""
-        lines = [json.loads(l) for l in self.log.read_text().splitlines() if l.startswith("{")]
-        return [(l["at"], l["shard"]) for l in lines if l.get("event") == "shard.loaded"]
+        text = [line for line in self.log.read_text().splitlines() if line.startswith("{")]
+        entries = [entry for line in text if (entry := json.loads(line))["event"] == _LOADED]
+        return [(entry["at"], entry["shard"]) for entry in entries]
 
     def stop(self, number: int = signal.SIGKILL) -> None:
         self.process.send_signal(number)
@@ -109,8 +113,6 @@ def last_owner(workers: list[Worker]) -> dict[int, Worker]:
 def work(address: str, shards: int, instance: str | None) -> None:
     """The process of a worker: shards without definitions, which cost nothing to load."""
     telemetry.configure(json=True)
-    import structlog
-
     configured = structlog.get_config()["processors"]
     structlog.configure(processors=[_timed, *configured])
 

@@ -1,10 +1,12 @@
 """What a configuration would meet on Kafka, looked at without changing anything."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.conn import AIOKafkaConnection
+from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, for_code
 
 from monitor.errors import MonitorError
 from monitor.kafka.broker import Broker
@@ -22,6 +24,8 @@ from monitor.kafka.topics import STREAMS, Topics
 from monitor.model.probe import Probe, ProbeState
 from monitor.settings import KafkaJournal, Settings
 
+_COORDINATOR_TRIES = 40
+_COORDINATOR_PAUSE_SECONDS = 0.25
 _READ = frozenset({Operation.READ})
 _JOURNAL = frozenset(
     {Operation.READ, Operation.WRITE, Operation.CREATE, Operation.DESCRIBE_CONFIGS}
@@ -130,7 +134,7 @@ async def _rights(
 async def _group(broker: Broker, server: str, group: str) -> Probe:
     try:
         async with connection(server, broker.security) as conn:
-            keeper = await coordinator(conn, group)
+            keeper = await _coordinator(conn, group)
         allowed: frozenset[Operation] | None = frozenset()
         if keeper is not None:
             async with connection(keeper, broker.security) as conn:
@@ -138,6 +142,16 @@ async def _group(broker: Broker, server: str, group: str) -> Probe:
     except (KafkaError, OSError) as error:
         return _broken("group", group, error)
     return _allowed("group, rights", group, _READ, allowed, kind="--group", broker=broker)
+
+
+async def _coordinator(conn: AIOKafkaConnection, group: str) -> str | None:
+    """Who keeps a group; a cluster that never had one makes up its mind when it is first asked."""
+    for _ in range(_COORDINATOR_TRIES):
+        try:
+            return await coordinator(conn, group)
+        except GroupCoordinatorNotAvailableError:
+            await asyncio.sleep(_COORDINATOR_PAUSE_SECONDS)
+    return await coordinator(conn, group)
 
 
 def _allowed(

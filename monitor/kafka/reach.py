@@ -68,7 +68,7 @@ class Look:
 
 
 async def look(address: str, security: Security, *, setting: str) -> Look:
-    """Try the servers of an address in turn, and those that the first good one names.
+    """Try every server of an address, and those that the first good one names.
 
     Args:
         address: host:port joined by commas.
@@ -76,23 +76,24 @@ async def look(address: str, security: Security, *, setting: str) -> Look:
         setting: where the address is configured, such as `source.kafka`.
     """
     found: list[Trouble] = []
+    answered: dict[str, Any] = {}
     for server in (part.strip() for part in address.split(",")):
         trouble, told = await _ask(server, security, setting)
-        if trouble is not None:
+        if trouble is None:
+            answered[server] = told
+        else:
             found.append(trouble)
-            continue
-        named = sorted({f"{broker[1]}:{broker[2]}" for broker in told.brokers} - {server})
-        for other in named:
-            trouble, _ = await _ask(other, security, setting)
-            if trouble is not None:
-                found.append(_misled(trouble, server))
-        return Look(
-            troubles=tuple(found),
-            server=server,
-            cluster=told.cluster_id,
-            brokers=len(told.brokers),
-        )
-    return Look(troubles=tuple(found))
+    if not answered:
+        return Look(troubles=tuple(found))
+    server, told = next(iter(answered.items()))
+    named = {f"{broker[1]}:{broker[2]}" for broker in told.brokers}
+    for other in sorted(named - answered.keys()):
+        trouble, _ = await _ask(other, security, setting)
+        if trouble is not None:
+            found.append(_misled(trouble, server))
+    return Look(
+        troubles=tuple(found), server=server, cluster=told.cluster_id, brokers=len(told.brokers)
+    )
 
 
 def _misled(trouble: Trouble, asked: str) -> Trouble:
