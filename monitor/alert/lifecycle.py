@@ -72,6 +72,7 @@ class Context:
         moved: whether that is so much that it is the measurement that moved.
         going_on: of a silent series, what else arrives.
         expected: of a silent series, how many units were expected since it fell silent.
+        quiet_us: of a silent series, from when on none of its events came; None where not known.
         part: of a whole that is not silent, the segment whose silence makes most of the shift.
         mix: of a rate, what its rates did and what its mix did.
     """
@@ -83,6 +84,7 @@ class Context:
     moved: bool = False
     going_on: Others = NOTHING_KNOWN
     expected: float = math.nan
+    quiet_us: int | None = None
     part: Part | None = None
     mix: dict[str, Any] | None = None
 
@@ -91,7 +93,10 @@ _NO_CONTEXT = Context()
 
 
 class _Open(msgspec.Struct):
-    """An incident that has not ended: its newest form, and since when; `earlier` if it fired before."""
+    """An incident that has not ended: its newest form, and since when; `earlier` if it fired before.
+
+    `faded`: of a segment of which little is left, how much.
+    """
 
     incident: Incident
     started_us: int
@@ -100,6 +105,7 @@ class _Open(msgspec.Struct):
     reason: int
     account: Account | None = None
     earlier: Earlier | None = None
+    faded: float | None = None
 
     @property
     def began_us(self) -> int:
@@ -285,6 +291,9 @@ def _describe(
     before = 0.0 if firing is None else firing.incident.evidence
     severity = plan.severity if firing is None else firing.incident.severity
     account = context.account if reason == Reason.MEASUREMENT_MOVED else None
+    faded = _faded(row, plan, decision) if firing is None else firing.faded
+    if faded is not None:
+        severity = TICKET
     if reason == Reason.MEASUREMENT_MOVED:
         severity = TICKET
         account = account or (None if firing is None else firing.account)
@@ -326,6 +335,7 @@ def _describe(
         reason=int(reason),
         account=account,
         earlier=earlier,
+        faded=faded,
     )
     held.incident = msgspec.structs.replace(
         incident,
@@ -337,9 +347,17 @@ def _describe(
             where=where_sentence(plan, incident),
             account=account,
             again=None if earlier is None else text.again_sentence(earlier),
+            faded=faded,
         ),
     )
     return held
+
+
+def _faded(row: int, plan: MetricPlan, decision: Decision) -> float | None:
+    """Of a segment that is not paged any more as little is left of it, how much; None of others."""
+    if decision.faded is None or plan.severity == TICKET or np.isnan(decision.faded[row]):
+        return None
+    return float(decision.faded[row])
 
 
 def _reason(row: int, judged: Judged, context: Context) -> Reason:
@@ -360,7 +378,8 @@ def _headline(plan: MetricPlan, held: _Open, context: Context) -> str:
         return silence.headline(
             plan,
             incident,
-            held.started_us,
+            held.started_us if context.quiet_us is None else context.quiet_us,
+            none_came=context.quiet_us is not None,
             expected=context.expected,
             going_on=context.going_on,
             seen=measured.listed(context.account.causes) if context.account else "",

@@ -93,11 +93,13 @@ def summary(
     where: str | None,
     account: Account | None = None,
     again: str | None = None,
+    faded: float | None = None,
 ) -> str:
     """The whole alert: what moved; whether it did before; the evidence; where; owner and runbook."""
     sentences = [
         headline,
         again,
+        None if faded is None else faded_sentence(faded),
         evidence_sentence(incident, detected_us, account),
         where,
         release_sentence(incident),
@@ -159,6 +161,15 @@ def again_sentence(earlier: Earlier) -> str:
         f"Fired again: it began at {moment(earlier.started_us)}, has fired {before} before, "
         f"and resolved at {moment(earlier.ended_us)}."
     )
+
+
+def faded_sentence(share: float) -> str:
+    """Why nobody is paged for a segment of which little is left.
+
+    >>> faded_sentence(0.031)
+    'A ticket and no page: its last days held 3.1 % of the units of its best ones.'
+    """
+    return f"A ticket and no page: its last days held {percent(share)[1:]} of the units of its best ones."
 
 
 def release_sentence(incident: Incident) -> str | None:

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import click
 import structlog
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Counter
 
 from monitor import telemetry
 from monitor.api.app import create_app
 from monitor.api.serving import serve
 from monitor.api.tokens import Tokens
+from monitor.cli.clock_watch import watch_clock
 from monitor.clock import wall_clock
 from monitor.definitions import Configuration, load
 from monitor.errors import MonitorError
@@ -87,7 +88,10 @@ class Role:
             running = await serve(app, settings.api.host, settings.api.port, protected=bool(tokens))
             pusher = self._pusher(store, running.url)
             view = self.service.view(
-                store, changed=pusher.notify if pusher else _nothing, caught_up=caught_up.set
+                store,
+                counters=self.counters,
+                changed=pusher.notify if pusher else _nothing,
+                caught_up=caught_up.set,
             )
             pushing = asyncio.create_task(_push(pusher, caught_up))
             try:
@@ -110,7 +114,9 @@ class Role:
             caught_up = asyncio.Event()
             if keeper is not None:
                 _listen(hooks, keeper)
-            view = self.service.view(store, changed=_nothing, caught_up=caught_up.set)
+            view = self.service.view(
+                store, counters=self.counters, changed=_nothing, caught_up=caught_up.set
+            )
             keeping = asyncio.create_task(_keep(keeper, caught_up))
             try:
                 async with hooks.app:
@@ -155,7 +161,7 @@ async def _push(pusher: AlertmanagerPusher | None, caught_up: asyncio.Event) -> 
         await pusher.run()
 
 
-async def _until_stopped(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+async def _until_stopped(work: Callable[[asyncio.Event], Awaitable[None]], jumps: Counter) -> None:
     """Run a role until it is told to stop, and then for a few seconds at most."""
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(on_loop_error)
@@ -163,11 +169,13 @@ async def _until_stopped(work: Callable[[asyncio.Event], Awaitable[None]]) -> No
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     orphaned = asyncio.create_task(_orphaned(stopping))
+    watching = asyncio.create_task(watch_clock(wall_clock, jumps))
     working = asyncio.ensure_future(work(stopping))
     told = asyncio.create_task(stopping.wait())
     await asyncio.wait({working, told}, return_when=asyncio.FIRST_COMPLETED)
     await asyncio.wait({working}, timeout=_GRACE_SECONDS)
     orphaned.cancel()
+    watching.cancel()
     told.cancel()
     if not working.done():
         _log.error("role.overdue", after_seconds=_GRACE_SECONDS)
@@ -206,7 +214,7 @@ def command(name: str, config: Path, state: Path, instance: str | None, again: b
     relax_collector()
     with contextlib.closing(StateFolder.of(configuration, state, name=instance)) as folder:
         role = Role(configuration, folder, counters)
-        asyncio.run(_until_stopped(getattr(role, name)))
+        asyncio.run(_until_stopped(getattr(role, name), counters.clock_jumps.labels(name)))
 
 
 def main() -> int:

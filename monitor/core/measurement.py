@@ -129,6 +129,39 @@ class Measurement:
             heard=None if active is None or last is None else bool(last[active]),
         )
 
+    def quiet_since(
+        self, own: Set[str], since_us: int, until_us: int, *, version: str | None = None
+    ) -> int | None:
+        """From when on nothing of these event names came, up to now; None where it is not known.
+
+        Args:
+            own: the names.
+            since_us: no earlier time is given.
+            until_us: now.
+            version: only events of this app version.
+        """
+        aspect = Aspect.EVENTS if version is None else Aspect.VERSION
+        names = [key for key in self.past.keys(aspect) if key[0] in own]
+        columns = [
+            place
+            for event, _, detail in names
+            if (place := self.past.column(event, aspect, detail)) is not None
+            and (version is None or detail == version)
+        ]
+
+        def came(from_us: int) -> bool:
+            counts = self.past.between(from_us, until_us)
+            return counts is None or bool(counts[columns].any())
+
+        base_us = self.past.base_us
+        first, last = -(-since_us // base_us), until_us // base_us - 1
+        if not columns or last < first or came(last * base_us):
+            return None
+        while first < last:
+            middle = (first + last) // 2
+            first, last = (middle + 1, last) if came(middle * base_us) else (first, middle)
+        return last * base_us
+
     def _reader(self, metric: MetricPlan) -> tuple[list[tuple[str, str]], LineShares]:
         known = self._of_metric.get(metric.name)
         if known is None:

@@ -293,6 +293,7 @@ class Guard:
             open=is_open,
             silent=silent,
             family=self._families.sums(),
+            faded=np.where(bucket.traits.parent < 0, np.nan, self._volume.faded()),
         )
 
 

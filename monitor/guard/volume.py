@@ -5,16 +5,25 @@ expects of an hour is not what it still gets. Of the last day, the units that ca
 are that share; never more than 1, so that growth makes nobody impatient. A gap counts once it has ended:
 while a series is silent, nothing is learnt of it. How unevenly units come (lines that stand for many at
 once, users who do much) is learnt beside it: an empty bucket means less where they come in heaps.
+
+A segment whose last days hold less than a quarter of its best ones has faded: what is left of an app version that
+hardly anybody runs any more behaves like nobody's, ends one day, and is no reason to wake anybody.
 """
 
 import numpy as np
 
 from monitor.model.table import Column, Table
 from monitor.model.tick import Bools, Floats
-from monitor.model.time import DAY
+from monitor.model.time import DAY, WEEK
 
 PRIOR_UNITS = 10.0
 """So many units are taken to have come as expected before the first."""
+FADED = 0.25
+"""Of the best days: a series below has faded."""
+LAST_US = 3 * DAY
+"""Memory of the last days: after the weekend of an office 0.4 is left, after four days 0.29."""
+BEST_US = 8 * WEEK
+"""Memory of the best ones."""
 LEAST_PHI = 10.0
 """Units cluster more than values do: their dispersion is taken to be this at least."""
 
@@ -28,6 +37,8 @@ class Volume:
 
     def __init__(self, bucket_us: int) -> None:
         self._keep = float(np.exp(-bucket_us / max(DAY, bucket_us)))
+        self._keep_last = float(np.exp(-bucket_us / max(LAST_US, bucket_us)))
+        self._keep_best = float(np.exp(-bucket_us / max(BEST_US, bucket_us)))
         self.table = Table(
             {
                 "came": Column(dtype="f8"),
@@ -35,6 +46,8 @@ class Volume:
                 "waiting": Column(dtype="f8"),
                 "waited": Column(dtype="i8"),
                 "phi": Column(dtype="f8", fill=LEAST_PHI),
+                "last": Column(dtype="f8"),
+                "best": Column(dtype="f8"),
             }
         )
 
@@ -48,6 +61,13 @@ class Volume:
     def phi(self) -> Floats:
         """Dispersion of the units of a bucket, at least `LEAST_PHI`."""
         result: Floats = np.maximum(self.table["phi"], LEAST_PHI)
+        return result
+
+    def faded(self) -> Floats:
+        """Units of the last days over those of the best ones; NaN where that is no less than `FADED`."""
+        t = self.table
+        share = np.divide(t["last"], t["best"], out=np.ones(t.size), where=t["best"] > 0)
+        result: Floats = np.where(share < FADED, share, np.nan)
         return result
 
     def learn(self, n: Floats, units: Floats, *, heard: Bools, counts: Bools) -> None:
@@ -70,3 +90,5 @@ class Volume:
             t[name] = np.where(ended, keep * t[name] + more, t[name])
         t["waiting"] = np.where(ended, 0.0, t["waiting"])
         t["waited"] = np.where(ended, 0, t["waited"])
+        t["last"] = self._keep_last * t["last"] + np.where(heard, n, 0.0)
+        t["best"] = np.maximum(self._keep_best * t["best"], t["last"])

@@ -32,6 +32,8 @@ _MAX_POLL_MS = 300_000
 months of a quiet history closes tens of thousands of buckets."""
 _TRANSACTION_MS = 15_000
 _REQUEST_MS = 10_000
+METADATA_MS = 60_000
+"""A partition that was added to a topic is noticed within so long."""
 _BATCH_BYTES = 131_072
 _FETCH_BYTES = 4 * 1024 * 1024
 _DOWN = (KafkaConnectionError, KafkaTimeoutError, NodeNotReadyError, TimeoutError, OSError)
@@ -93,6 +95,7 @@ class Broker:
             session_timeout_ms=_SESSION_MS,
             heartbeat_interval_ms=_HEARTBEAT_MS,
             max_poll_interval_ms=_MAX_POLL_MS,
+            metadata_max_age_ms=METADATA_MS,
             request_timeout_ms=_REQUEST_MS,
             max_partition_fetch_bytes=_FETCH_BYTES,
         )

@@ -51,7 +51,12 @@ class IngestWorker:
         """Work until `stopping` is set; then flush every partition and leave the group."""
         broker = self.source_broker or self.broker
         consumer = broker.consumer(group=self.source.group, instance=self.instance)
-        held = Ownership(consumer, lambda n: self._partition(n, consumer), role="ingest")
+        held = Ownership(
+            consumer,
+            lambda n: self._partition(n, consumer),
+            role="ingest",
+            counters=self.counters,
+        )
         held.subscribe(self.source.name)
         await broker.start(consumer)
         try:

@@ -153,13 +153,19 @@ class Service:
         return appending(self.broker, self.topics)
 
     def view(
-        self, store: Store, *, changed: Callable[[], None], caught_up: Callable[[], None]
+        self,
+        store: Store,
+        *,
+        counters: Counters,
+        changed: Callable[[], None],
+        caught_up: Callable[[], None],
     ) -> ViewWorker:
         """The worker of the role `serve` that keeps the view."""
         return ViewWorker(
             broker=self.broker,
             topics=self.topics,
             store=store,
+            counters=counters,
             changed=changed,
             caught_up=caught_up,
         )

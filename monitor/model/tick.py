@@ -175,6 +175,8 @@ class Decision:
         family: of each row over the open incident of its whole (of a whole, its own): x, expected x,
             n, variance of x, expected n. Of silence nothing is summed. It means nothing where the whole
             has no open incident. float64[rows, 5]
+        faded: units of the last days over those of the best ones lately, of segments that hold only a
+            fraction of them any more; NaN of others, None where not told.
     """
 
     state: NDArray[np.int8]
@@ -194,6 +196,7 @@ class Decision:
     open: Bools
     silent: Bools | None = None
     family: Floats | None = None
+    faded: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

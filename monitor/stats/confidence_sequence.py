@@ -25,7 +25,7 @@ def half_width(variance: Floats, rho: Floats, alpha: float) -> Floats:
 
     >>> v = np.array([100.0])
     >>> half_width(v, tuned_for(v, 0.05), 0.05).round(1)
-    array([30.1])
+    array([30.4])
     """
     total = variance + rho
     width: Floats = np.sqrt(total * (np.log(total / rho) - 2.0 * math.log(alpha)))

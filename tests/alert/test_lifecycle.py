@@ -101,6 +101,19 @@ def test_pending_firing_and_resolved_are_one_incident() -> None:
     assert ended.labels == fired.labels
 
 
+def test_what_has_faded_is_a_ticket_that_says_so_and_stays_one() -> None:
+    incidents = Incidents()
+    fired = only(step(incidents, 2, open=True, opened=True, reason=Reason.SHIFT, faded=0.03))
+    assert fired.severity == fired.labels["severity"] == "ticket"
+    assert "A ticket and no page: its last days held 3.0 % of the units" in fired.summary
+    (update,) = step(incidents, 3, open=True, reason=Reason.SHIFT, faded=np.nan)
+    assert update.incident.severity == "ticket"
+    other = Incidents()
+    paged = only(step(other, 2, open=True, opened=True, reason=Reason.SHIFT, faded=np.nan))
+    assert paged.severity == "page"
+    assert "no page" not in paged.summary
+
+
 def test_the_direction_of_a_pending_incident_may_turn_and_is_then_another_one() -> None:
     incidents = Incidents()
     down = only(step(incidents, 1, pending=True, direction=-1))

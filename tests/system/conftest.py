@@ -47,6 +47,14 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Kafka]:
         broker.stop()
 
 
+@pytest.fixture
+def kafka_and_alertmanager_can_be_had() -> None:
+    """For a test that starts its own."""
+    _or_skip(servers.jars)
+    _or_skip(lambda: servers.program("java"))
+    _or_skip(lambda: servers.program("prometheus-alertmanager", "alertmanager"))
+
+
 @pytest.fixture(scope="session")
 def secure_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureKafka]:
     """A broker with TLS, logins and access rights."""

@@ -129,6 +129,8 @@ group.initial.rebalance.delay.ms=0
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 auto.create.topics.enable=false
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=1000
 """
 
 
@@ -198,6 +200,11 @@ class Kafka:
             self._server.stop(number)
             self._server = None
 
+    def signal(self, number: int) -> None:
+        """Signal the broker, where it runs."""
+        if self._server is not None:
+            os.killpg(self._server.process.pid, number)
+
     def _accepts(self) -> bool:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self._port), 1):
             return True
@@ -243,12 +250,12 @@ def start_prometheus(folder: Path, targets: Sequence[str]) -> Server:
     )
 
 
-def start_alertmanager(folder: Path) -> Server:
-    """Alertmanager with a receiver that tells nobody."""
+def start_alertmanager(folder: Path, port: int | None = None) -> Server:
+    """Alertmanager with a receiver that tells nobody, on a free port where none is given."""
     binary = program("prometheus-alertmanager", "alertmanager")
     config = folder / "alertmanager.yml"
     config.write_text("route: {receiver: nobody}\nreceivers: [{name: nobody}]\n")
-    address = f"127.0.0.1:{free_port()}"
+    address = f"127.0.0.1:{port or free_port()}"
     command = [
         binary,
         f"--config.file={config}",
