@@ -1,34 +1,49 @@
-"""Events to cells: one update per event, however many metrics there are.
+"""Lines to cells: what events of one name have in common within a flush, counted once.
 
-A cell is what events of one name have in common within a flush: the base bucket with its lateness
-(the slot), the values of the dimensions that some metric needs, and the selectors that hold.
+A cell is a base bucket with its lateness (the slot), the values of the dimensions that some metric
+needs, and the selectors that hold. The work of Python is by kind of line, not by line.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.ingest.combos import Combos, Numbers, probe
-from monitor.ingest.envelope import Wire
-from monitor.ingest.fields import number_text
-from monitor.ingest.folding import Folding
-from monitor.ingest.observations import Add, Observations, Observed, When
-from monitor.ingest.shape import Shape
-from monitor.ingest.tally import Tallied, Tally
+from monitor.ingest.combos import Combos
+from monitor.ingest.dimensions import Dimensions
+from monitor.ingest.folding import Folding, Values
+from monitor.ingest.lines import Columns
+from monitor.ingest.numbering import first_of, numbered
+from monitor.ingest.shape import ACTOR, Shape
 from monitor.ingest.units import Units
-from monitor.model.event import Event
+from monitor.ingest.where import holds
+from monitor.stats.histogram import bins
 
-Dimensions = Mapping[str, str | float | None]
-"""Values of dimensions by name: text, or numbers that read as text; a null is absent."""
-Picked = tuple[str | float | None, ...]
-"""Values of the picked dimensions as they came. Numbers that are equal read as the same text."""
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
-_NONE: Final[Numbers] = {}
+_NONE: Final = np.empty(0, np.int64)
+_ROOM: Final = 1 << 40
+"""Keys are numbered anew before they grow beyond it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """What was observed of one unit, or of one value, by event.
+
+    Attributes:
+        cell: index of the event's cell. int64
+        what: number of the unit, or bin of the value. int64
+        count: how many events it stands for; of units 1. int64
+        time_us: when, of units whose times are kept; else none. int64
+    """
+
+    cell: Ints
+    what: Ints
+    count: Ints
+    time_us: Ints
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,200 +51,254 @@ class Block:
     """The cells of one event name at a flush, columnar.
 
     Attributes:
-        slot, combo, count: by cell; events. int64
+        slot, combo, lines, count: by cell; count is of events. int64
+        line, cell: by line of the event name, which of the flush it is, and its cell. int64
         values: by summed field, the cells (int64) and the numbers, times `count`, of its events.
         units: by unit, which ones came, by number.
         binned: by field of which quantiles are kept, its values.
     """
 
-    slot: NDArray[np.int64]
-    combo: NDArray[np.int64]
-    count: NDArray[np.int64]
-    values: dict[str, tuple[NDArray[np.int64], NDArray[np.float64]]]
+    slot: Ints
+    combo: Ints
+    lines: Ints
+    count: Ints
+    line: Ints
+    cell: Ints
+    values: dict[str, tuple[Ints, NDArray[np.float64]]]
     units: dict[str, Observed]
     binned: dict[str, Observed]
 
 
-class EventCells:
-    """The cells of one event name since the last flush.
-
-    Args:
-        number: of the event name.
-        shape: what is kept of it.
-        folding: bounds the values of dimensions.
-        units: numbers the units.
-        tally: numbers the cells of all event names, and counts their lines.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kinds:
+    """The lines of one event name by kind: equal in what tells the name's events apart but the slot.
 
     Attributes:
-        add: find the cell of an event, and keep its values and units.
+        lines: of the event name, which of the flush. int64[n]
+        kind: by line, its kind. int64[n]
+        first: by kind, its first line. int64[k]
+        code: by kind, the number of the values of the shape's picked dimensions. int64[k]
+        bits: by kind, as `Shape` places them.
     """
 
-    def __init__(
-        self, number: int, shape: Shape, folding: Folding, units: Units, tally: Tally
-    ) -> None:
+    lines: Ints
+    kind: Ints
+    first: Ints
+    code: Ints
+    bits: list[int]
+
+
+class EventCells:
+    """What is known of the events of one name: it outlives the flush.
+
+    Args:
+        shape: what is kept of them.
+        dimensions: numbers what is needed of their dimensions.
+
+    Attributes:
+        combos: numbers what their cells have in common.
+    """
+
+    def __init__(self, shape: Shape, dimensions: Dimensions) -> None:
         self.shape = shape
-        self._number, self._tally = number, tally
         self.combos = Combos(shape)
-        self._folded = 0
-        self._folding = folding
-        self._bits = shape.bits
-        self._maps: dict[int, dict[Picked, int]] = defaultdict(dict)
-        self._combos_of_flush: dict[tuple[int, Picked], int] = {}
-        self._cells: dict[tuple[int, int], int] = {}
-        self._several_a_cell = shape.picked != shape.dimensions
-        self._own: list[int] = []
-        self._values: dict[str, tuple[list[int], list[float]]] = {
-            field: ([], []) for field in sorted(shape.summed)
-        }
-        self._observations = Observations(shape, units)
-        add = self._adder() if shape.bits else self._plain_adder()
-        self.add: Add = self._observations.observing(add)
+        self._dimensions = dimensions
+        self._places = [dimensions.names.index(name) for name in shape.picked]
+        self._picked: list[Values] = []
+        self._codes: dict[Values, int] = {}
+        self._code_of = _NONE
 
-    def __len__(self) -> int:
-        """How many cells there are."""
-        return len(self._own)
-
-    @property
-    def held(self) -> int:
-        """Numbers that wait for a flush beside the cells."""
-        summed = sum(len(numbers) for _, numbers in self._values.values())
-        return summed + self._observations.held
-
-    def take(self, tallied: Tallied) -> Block:
-        """The cells, which are then forgotten.
+    def kinds(self, columns: Columns, lines: Ints, units: Mapping[str, Ints]) -> _Kinds:
+        """Tell the lines of this name apart.
 
         Args:
-            tallied: the cells of all event names.
+            columns: of the flush.
+            lines: of them, those of this name, ascending.
+            units: by unit of the shape and line of this name, its number; -1 where it has none.
         """
-        own = np.array(self._own, np.int64)
-        rank = np.empty(tallied.slot.size, np.int64)
-        rank[own] = np.arange(own.size)
-        units, binned = self._observations.take(rank)
-        block = Block(
-            slot=tallied.slot[own],
-            combo=tallied.combo[own],
-            count=tallied.events[own],
-            values={
-                field: (rank[np.array(cells, np.int64)], np.array(numbers, np.float64))
-                for field, (cells, numbers) in self._values.items()
-            },
-            units=units,
-            binned=binned,
-        )
-        self._own.clear()
-        for column in (part for parts in self._values.values() for part in parts):
-            column.clear()
-        self._maps.clear()
-        self._combos_of_flush.clear()
-        self._cells.clear()
-        return block
+        code = self._coded(columns.dimensions[lines])
+        flags = self._flags(columns, lines, code, units)
+        key, room = code, len(self._picked)
+        for flag in flags.values():
+            if room > _ROOM:
+                room, key = numbered(key, room)
+            key, room = key * 2 + flag, room * 2
+        size, kind = numbered(key, room)
+        first = first_of(kind, size)
+        bits = [0] * size
+        for place, flag in flags.items():
+            bits = [
+                one | held << place for one, held in zip(bits, flag[first].tolist(), strict=True)
+            ]
+        return _Kinds(lines=lines, kind=kind, first=lines[first], code=code[first], bits=bits)
 
-    def take_folded(self) -> int:
-        """Events with a dimension value that was folded to `other`, since the last call."""
-        folded, self._folded = self._folded, 0
-        return folded
+    def choice(self, columns: Columns, line: int, code: int, bits: int) -> tuple[Values, int]:
+        """The values of the shape's dimensions of a line, and what metrics make of it: a `Choice`.
 
-    def _plain_adder(self) -> Add:
-        """The hot path of names whose values do not matter."""
-        every, some = pickers(self.shape.picked)
-        maps, create = self._maps, self._create
+        Args:
+            columns: of the flush.
+            line: one of the kind.
+            code, bits: of the kind.
+        """
+        picked = self._picked[code]
+        values = {}
+        for name in self.shape.numbers:
+            number = float(columns.values[name][line])
+            values[name] = number if number == number else None  # noqa: PLR0124 - it may be NaN
+        choice = self.combos.select(picked, bits, values)
+        return picked[: len(self.shape.dimensions)], choice
 
-        def add(slot: int, event: Wire | Event, _when: When, _bits: int = 0) -> int:
-            try:
-                key = every(event.dimensions)
-            except ABSENT:
-                key = some(event.dimensions)
-            cell = maps[slot].get(key)
-            return create(slot, key, 0, _NONE) if cell is None else cell
+    def _coded(self, dimensions: Ints) -> Ints:
+        """By line, the number of the values of the shape's picked dimensions."""
+        more = len(self._dimensions.values) - self._code_of.size
+        if more:
+            self._code_of = np.append(self._code_of, np.full(more, -1, np.int64))
+        code = self._code_of[dimensions]
+        fresh = np.unique(dimensions[code < 0])
+        if fresh.size:
+            self._code_of[fresh] = [self._code(number) for number in fresh.tolist()]
+            code = self._code_of[dimensions]
+        return code
 
-        return add
+    def _code(self, dimensions: int) -> int:
+        values = self._dimensions.values[dimensions]
+        picked = tuple(values[place] for place in self._places)
+        code = self._codes.setdefault(picked, len(self._codes))
+        if code == len(self._picked):
+            self._picked.append(picked)
+        return code
 
-    def _adder(self) -> Add:  # noqa: C901 - it is the hot path inside
-        """The hot path of names with units, with values that are summed, or with conditions."""
+    def _flags(
+        self, columns: Columns, lines: Ints, code: Ints, units: Mapping[str, Ints]
+    ) -> dict[int, Bools]:
+        """By place of a bit of the shape, the lines that have it; bits that none has are left out."""
         shape = self.shape
-        every, some = pickers(shape.picked)
-        maps, create = self._maps, self._create
-        width, conditional = self._bits, bool(shape.conditions)
-        fields = [(field, 1 << place) for place, field in enumerate(shape.fields)]
-        columns = self._values.items()
-        summed = [(field, cells.append, numbers.append) for field, (cells, numbers) in columns]
-
-        def add(slot: int, event: Wire | Event, _when: When, bits: int = 0) -> int:
-            try:
-                key = every(event.dimensions)
-            except ABSENT:
-                key = some(event.dimensions)
-            given: Numbers = event.values or _NONE
-            for field, bit in fields:
-                if given.get(field) is not None:
-                    bits |= bit
-            if conditional and None in key:
-                bits |= probe(shape, key, given)
-            cell = maps[slot << width | bits].get(key)
-            if cell is None:
-                cell = create(slot, key, bits, given)
-            for field, add_cell, add_number in summed:
-                number = given.get(field)
-                if number is not None:
-                    add_cell(cell)
-                    add_number(number * event.count)
-            return cell
-
-        return add
-
-    def _create(self, slot: int, picked: Picked, bits: int, values: Numbers) -> int:
-        """The cell of an event whose like was not seen in its slot: a new one, as a rule."""
-        key = (bits, picked)
-        combo = self._combos_of_flush.get(key)
-        if combo is None:
-            combo, folded = self._combine(picked, bits, values)
-            if folded:  # not remembered, so that each of them is counted
-                self._folded += 1
-                return self._cell_of(slot, combo)
-            self._combos_of_flush[key] = combo
-        cell = self._cell_of(slot, combo) if self._several_a_cell else self._new_cell(slot, combo)
-        self._maps[slot << self._bits | bits][picked] = cell
-        return cell
-
-    def _combine(self, picked: Picked, bits: int, values: Numbers) -> tuple[int, bool]:
-        """The number of an event's combination, and whether a value of it was folded."""
-        texts = tuple(
-            value if value is None or isinstance(value, str) else number_text(value)
-            for value in picked
-        )
-        choice = self.combos.select(texts, bits, values)
-        names = self.shape.dimensions
-        label = texts[: len(names)]
-        folded = self._folding.fold(names, label)
-        return self.combos.number(folded, choice), folded != label
-
-    def _cell_of(self, slot: int, combo: int) -> int:
-        cell = self._cells.get((slot, combo))
-        if cell is None:
-            cell = self._cells[slot, combo] = self._new_cell(slot, combo)
-        return cell
-
-    def _new_cell(self, slot: int, combo: int) -> int:
-        cell = self._tally.new_cell(self._number, slot, combo)
-        self._own.append(cell)
-        return cell
+        given = {name: columns.values[name][lines] for name in shape.numbers}
+        present = {name: ~np.isnan(numbers) for name, numbers in given.items()}
+        flags = {place: present[field] for place, field in enumerate(shape.fields)}
+        for place, name in enumerate(shape.looked_up, shape.given_bit):
+            flags[place] = present[name]
+        for place, condition in enumerate(shape.conditions, len(shape.fields)):
+            name = condition[0]
+            if present[name].any():
+                # the value counts where no dimension has the name
+                where = shape.picked.index(name)
+                blank = np.array([picked[where] is None for picked in self._picked])
+                flags[place] = present[name] & blank[code]
+                looked_at = np.flatnonzero(flags[place])
+                numbers = given[name][looked_at].tolist()
+                flags[place][looked_at] = [holds(condition, number) for number in numbers]
+        for place, unit in enumerate(sorted(shape.units), shape.unit_bit):
+            flags[place] = units[unit] < 0
+        return {place: flag for place, flag in flags.items() if flag.any()}
 
 
-ABSENT: Final = (KeyError, TypeError)
-"""What the first of `pickers` raises where a dimension, or all of them, are absent."""
-_Pick = Callable[[Any], Picked]
+def blocks_of(
+    columns: Columns,
+    names: Sequence[EventCells],
+    dimensions: Dimensions,
+    units: Units,
+    folding: Folding,
+) -> tuple[dict[str, Block], int]:
+    """The cells of a flush by event name, without names that have none; and how many lines are folded.
 
-
-def pickers(names: tuple[str, ...]) -> tuple[_Pick, _Pick]:
-    """What gets the values of dimensions: a fast one that needs them all, and one that does not.
-
-    >>> every, some = pickers(("country", "platform"))
-    >>> every({"country": "DE", "platform": "ios"}), some({"country": "DE"})
-    (('DE', 'ios'), ('DE', None))
+    Args:
+        columns: the lines.
+        names: by number, the event names.
+        dimensions: what the numbers of dimensions mean.
+        units: numbers the units.
+        folding: bounds the values of dimensions, in the order they came.
     """
+    order = np.argsort(columns.event.astype(np.uint16), kind="stable")
+    ends = np.cumsum(np.bincount(columns.event, minlength=len(names)))
+    own_lines = np.split(order, ends[:-1])
+    own_units = [
+        {
+            unit: _unit_of(unit, columns, lines, dimensions, units)
+            for unit in sorted(name.shape.units)
+        }
+        for name, lines in zip(names, own_lines, strict=True)
+    ]
+    kinds = [
+        name.kinds(columns, lines, found)
+        for name, lines, found in zip(names, own_lines, own_units, strict=True)
+    ]
+    combos = [np.zeros(one.first.size, np.int64) for one in kinds]
+    folded = 0
+    came = sorted(
+        (line, number, kind)
+        for number, one in enumerate(kinds)
+        for kind, line in enumerate(one.first.tolist())
+    )
+    for line, number, kind in came:
+        name, one = names[number], kinds[number]
+        label, choice = name.choice(columns, line, int(one.code[kind]), one.bits[kind])
+        kept = folding.fold(name.shape.dimensions, label)
+        if kept != label:
+            folded += int(np.count_nonzero(one.kind == kind))
+        combos[number][kind] = name.combos.number(kept, choice)
+    blocks = {
+        name.shape.event: _block(name, columns, one.lines, combo[one.kind], found)
+        for name, one, combo, found in zip(names, kinds, combos, own_units, strict=True)
+        if one.lines.size
+    }
+    return blocks, folded
 
-    def some(dimensions: Dimensions | None) -> Picked:
-        return tuple(map((dimensions or {}).get, names))
 
-    every: _Pick = itemgetter(*names) if len(names) > 1 else some
-    return every, some
+def _unit_of(
+    unit: str, columns: Columns, lines: Ints, dimensions: Dimensions, units: Units
+) -> Ints:
+    """By line of an event name, the number of its unit; -1 where it has none."""
+    if unit == ACTOR:
+        return columns.actor[lines]
+    place = dimensions.names.index(unit)
+    used, which = np.unique(columns.dimensions[lines], return_inverse=True)
+    found = [units.numbers[dimensions.values[number][place]] for number in used.tolist()]
+    return np.array(found, np.int64)[which]
+
+
+def _block(
+    name: EventCells, columns: Columns, lines: Ints, combo: Ints, units: Mapping[str, Ints]
+) -> Block:
+    """The cells of one event name.
+
+    Args:
+        name: it.
+        columns: of the flush.
+        lines: of them, those of this name, ascending.
+        combo: of each.
+        units: by unit and line of this name, its number.
+    """
+    shape, slot, count = name.shape, columns.slot[lines], columns.count[lines]
+    slots = int(slot.max()) + 1
+    size, cell = numbered(combo * slots + slot, len(name.combos.labels) * slots)
+    first = first_of(cell, size)
+    values, binned = {}, {}
+    for field in sorted(shape.summed | shape.binned):
+        numbers = columns.values[field][lines]
+        given = np.flatnonzero(~np.isnan(numbers))
+        numbers, times, of = numbers[given], count[given], cell[given]
+        if field in shape.summed:
+            values[field] = of, numbers * times
+        if field in shape.binned:
+            binned[field] = Observed(cell=of, what=bins(numbers), count=times, time_us=_NONE)
+    observed = {}
+    for unit, number in units.items():
+        given = np.flatnonzero(number >= 0)
+        observed[unit] = Observed(
+            cell=cell[given],
+            what=number[given],
+            count=np.ones(given.size, np.int64),
+            time_us=columns.time_us[lines[given]] if unit in shape.timed else _NONE,
+        )
+    return Block(
+        slot=slot[first],
+        combo=combo[first],
+        lines=np.bincount(cell, minlength=size),
+        count=np.bincount(cell, count, size).astype(np.int64),
+        line=lines,
+        cell=cell,
+        values=values,
+        units=observed,
+        binned=binned,
+    )

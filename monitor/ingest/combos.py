@@ -152,18 +152,3 @@ def _takes(selector: Selector, found: Mapping[str, Found], values: Numbers) -> b
     if selector.field is not None and values.get(selector.field) is None:
         return False
     return all(holds(condition, found.get(condition[0])) for condition in selector.where)
-
-
-def probe(shape: Shape, picked: Sequence[object], values: Numbers) -> int:
-    """What the conditions on fields that no dimension has say of an event's values, as bits.
-
-    Bits as `Shape` places them, also of which looked up fields the values have.
-    """
-    bits = 0
-    for place, name in enumerate(shape.looked_up, shape.given_bit):
-        bits |= (values.get(name) is not None) << place
-    for place, condition in enumerate(shape.conditions, len(shape.fields)):
-        field = condition[0]
-        if picked[shape.picked.index(field)] is None:
-            bits |= holds(condition, values.get(field)) << place
-    return bits

@@ -1,17 +1,14 @@
 """Cells to rows: once for every series that a cell belongs to."""
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.ingest.numbering import distinct
 from monitor.ingest.slots import Rows
 
 Ints = NDArray[np.int64]
-
-_DENSE: Final = 8
-"""Row keys are counted in a table of all possible ones up to so many times the cells."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,22 +41,5 @@ def spread(slot: Ints, series: list[Ints], rows: Rows, size: int) -> Spread:
         cell = np.flatnonzero((column >= 0) & (row >= 0))
         keys.append(row[cell] * size + column[cell])
         cells.append(cell)
-    unique, inverse = _number(np.concatenate(keys), rows.late.size * size)
+    unique, inverse = distinct(np.concatenate(keys), rows.late.size * size)
     return Spread(keys=unique, row=inverse, cell=np.concatenate(cells))
-
-
-def _number(keys: Ints, possible: int) -> tuple[Ints, Ints]:
-    """The distinct keys, sorted, and by entry which of them it is.
-
-    Args:
-        keys: from 0 on.
-        possible: how many different ones there could be.
-    """
-    if possible > _DENSE * keys.size:
-        unique, inverse = np.unique(keys, return_inverse=True)
-        return unique, inverse
-    present = np.zeros(possible, np.bool_)
-    present[keys] = True
-    unique = np.flatnonzero(present)
-    place = np.cumsum(present) - 1
-    return unique, place[keys]

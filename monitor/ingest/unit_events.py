@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from monitor.ingest.cells import Observed
 from monitor.ingest.entries import Grown, Ints, Keyed, ranked
-from monitor.ingest.observations import Observed
 from monitor.model.frame import UnitEvents
 from monitor.stats.distinct import KEPT
 

@@ -1,7 +1,6 @@
 """Units (actors, or values of a dimension) to keyed hashes: no text of theirs leaves ingest."""
 
 from hashlib import blake2b
-from itertools import islice
 from typing import Final
 
 import numpy as np
@@ -30,8 +29,8 @@ class Units:
     """
 
     def __init__(self, key: bytes) -> None:
-        self.numbers: dict[Unit, int] = {}
-        """By unit, its number: a new one is the size of the dict."""
+        self.numbers = _Numbers()
+        """By unit, its number: a lookup adds it where it is new. Without a unit it is -1."""
         short = key if len(key) <= blake2b.MAX_KEY_SIZE else blake2b(key).digest()
         self._keyed = blake2b(key=short, digest_size=_BYTES)
         self._hashes = np.empty(0, np.int64)
@@ -39,23 +38,41 @@ class Units:
     @property
     def fresh(self) -> int:
         """How many have come since the last flush."""
-        return len(self.numbers) - self._hashes.size
+        return len(self.numbers.fresh)
 
     def hashes(self) -> NDArray[np.int64]:
         """The hash of each unit by its number, 63 bits."""
-        fresh = islice(self.numbers, self._hashes.size, None)
-        digests = np.frombuffer(b"".join(map(self._digest, fresh)), ">u8")
-        hashes = (digests >> np.uint64(_DROPPED_BITS)).astype(np.int64)
-        self._hashes = np.append(self._hashes, hashes)
+        if self.numbers.fresh:
+            digests = np.frombuffer(b"".join(map(self._digest, self.numbers.fresh)), ">u8")
+            hashes = (digests >> np.uint64(_DROPPED_BITS)).astype(np.int64)
+            self._hashes = np.append(self._hashes, hashes)
+            self.numbers.fresh.clear()
         return self._hashes
 
     def flushed(self) -> None:
         """Forget them where there are too many; numbers are for one flush."""
         if len(self.numbers) > MOST:
-            self.numbers.clear()
+            self.numbers = _Numbers()
             self._hashes = np.empty(0, np.int64)
 
     def _digest(self, unit: Unit) -> bytes:
         keyed = self._keyed.copy()
         keyed.update((unit if isinstance(unit, str) else number_text(unit)).encode())
         return keyed.digest()
+
+
+class _Numbers(dict[Unit | None, int]):
+    """A dict that numbers what it lacks.
+
+    Attributes:
+        fresh: what was added and is not hashed yet, in order.
+    """
+
+    def __init__(self) -> None:
+        super().__init__({None: -1})
+        self.fresh: list[Unit] = []
+
+    def __missing__(self, unit: Unit) -> int:
+        number = self[unit] = len(self) - 1
+        self.fresh.append(unit)
+        return number

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.ingest.envelope import MAX_BYTES, UNDECODED, Envelope
+from monitor.ingest.envelope import Envelope
 from monitor.ingest.fields import Fault, from_number, number_text
+from monitor.ingest.wire import MAX_BYTES, UNDECODED
 from monitor.model.event import Event, Reject
 from monitor.model.time import SECOND
 from tests.strategies.messages import LINES
