@@ -4,6 +4,7 @@ A cell is a base bucket with its lateness (the slot), the values of the dimensio
 needs, and the selectors that hold. The work of Python is by kind of line, not by line.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -17,7 +18,7 @@ from monitor.ingest.folding import Folding, Values
 from monitor.ingest.lines import Columns
 from monitor.ingest.numbering import first_of, numbered
 from monitor.ingest.shape import ACTOR, Shape
-from monitor.ingest.units import Units
+from monitor.ingest.units import NOBODY, Ranked, Units
 from monitor.ingest.where import holds
 from monitor.stats.histogram import bins
 
@@ -35,7 +36,7 @@ class Observed:
 
     Attributes:
         cell: index of the event's cell. int64
-        what: number of the unit, or bin of the value. int64
+        what: rank of the unit (`Ranked`), or bin of the value. int64
         count: how many events it stands for; of units 1. int64
         time_us: when, of units whose times are kept; else none. int64
     """
@@ -77,14 +78,14 @@ class _Kinds:
         lines: of the event name, which of the flush. int64[n]
         kind: by line, its kind. int64[n]
         first: by kind, its first line. int64[k]
-        code: by kind, the number of the values of the shape's picked dimensions. int64[k]
+        code: by kind, the number of the values of the shape's picked dimensions.
         bits: by kind, as `Shape` places them.
     """
 
     lines: Ints
     kind: Ints
     first: Ints
-    code: Ints
+    code: list[int]
     bits: list[int]
 
 
@@ -107,6 +108,7 @@ class EventCells:
         self._picked: list[Values] = []
         self._codes: dict[Values, int] = {}
         self._code_of = _NONE
+        self._known: dict[tuple[int, int], int] = {}
 
     def kinds(self, columns: Columns, lines: Ints, units: Mapping[str, Ints]) -> _Kinds:
         """Tell the lines of this name apart.
@@ -114,7 +116,7 @@ class EventCells:
         Args:
             columns: of the flush.
             lines: of them, those of this name, ascending.
-            units: by unit of the shape and line of this name, its number; -1 where it has none.
+            units: by unit and line of this name, its rank; -1 where it has none.
         """
         code = self._coded(columns.dimensions[lines])
         flags = self._flags(columns, lines, code, units)
@@ -130,23 +132,38 @@ class EventCells:
             bits = [
                 one | held << place for one, held in zip(bits, flag[first].tolist(), strict=True)
             ]
-        return _Kinds(lines=lines, kind=kind, first=lines[first], code=code[first], bits=bits)
+        return _Kinds(
+            lines=lines, kind=kind, first=lines[first], code=code[first].tolist(), bits=bits
+        )
 
-    def choice(self, columns: Columns, line: int, code: int, bits: int) -> tuple[Values, int]:
-        """The values of the shape's dimensions of a line, and what metrics make of it: a `Choice`.
+    def combo(
+        self, columns: Columns, line: int, code: int, bits: int, folding: Folding | None
+    ) -> tuple[int, bool]:
+        """The combination that lines of a kind have, and whether a value of it was folded.
 
         Args:
             columns: of the flush.
             line: one of the kind.
-            code, bits: of the kind.
+            code: of the kind.
+            bits: of the kind.
+            folding: bounds the values of dimensions; None where they are few enough.
         """
+        known = self._known.get((code, bits)) if folding is None else None
+        if known is not None:
+            return known, False
         picked = self._picked[code]
         values = {}
         for name in self.shape.numbers:
             number = float(columns.values[name][line])
-            values[name] = number if number == number else None  # noqa: PLR0124 - it may be NaN
+            values[name] = None if math.isnan(number) else number
         choice = self.combos.select(picked, bits, values)
-        return picked[: len(self.shape.dimensions)], choice
+        names = self.shape.dimensions
+        label = picked[: len(names)]
+        if folding is None:
+            known = self._known[code, bits] = self.combos.number(label, choice)
+            return known, False
+        kept = folding.fold(names, label)
+        return self.combos.number(kept, choice), kept != label
 
     def _coded(self, dimensions: Ints) -> Ints:
         """By line, the number of the values of the shape's picked dimensions."""
@@ -193,68 +210,82 @@ class EventCells:
         return {place: flag for place, flag in flags.items() if flag.any()}
 
 
+def units_of(
+    columns: Columns, names: Sequence[EventCells], dimensions: Dimensions, units: Units
+) -> dict[str, Ranked]:
+    """By unit that some metric counts or follows, the units of all lines.
+
+    Args:
+        columns: the lines.
+        names: by number, the event names.
+        dimensions: what the numbers of dimensions mean.
+        units: knows their hashes.
+    """
+    found = {}
+    for unit in sorted({unit for name in names for unit in name.shape.units}):
+        having = np.array([unit in name.shape.units for name in names])[columns.event]
+        if unit == ACTOR:
+            idents = np.where(having, columns.actor, NOBODY)
+            found[unit] = units.ranked(idents, columns.actors)
+        else:
+            place = dimensions.names.index(unit)
+            used, which = np.unique(columns.dimensions[having], return_inverse=True)
+            texts = [dimensions.values[number][place] for number in used.tolist()]
+            ranked = units.ranked(np.array([hash(text) for text in texts], np.int64), texts)
+            rank = np.full(columns.event.size, -1, np.int64)
+            rank[having] = ranked.rank[which]
+            found[unit] = Ranked(rank=rank, keys=ranked.keys)
+    return found
+
+
 def blocks_of(
     columns: Columns,
     names: Sequence[EventCells],
-    dimensions: Dimensions,
-    units: Units,
-    folding: Folding,
+    units: Mapping[str, Ranked],
+    folding: Folding | None,
 ) -> tuple[dict[str, Block], int]:
     """The cells of a flush by event name, without names that have none; and how many lines are folded.
 
     Args:
         columns: the lines.
         names: by number, the event names.
-        dimensions: what the numbers of dimensions mean.
-        units: numbers the units.
-        folding: bounds the values of dimensions, in the order they came.
+        units: of the lines.
+        folding: bounds the values of dimensions, in the order they came; None where they are few enough.
     """
     order = np.argsort(columns.event.astype(np.uint16), kind="stable")
     ends = np.cumsum(np.bincount(columns.event, minlength=len(names)))
     own_lines = np.split(order, ends[:-1])
     own_units = [
-        {
-            unit: _unit_of(unit, columns, lines, dimensions, units)
-            for unit in sorted(name.shape.units)
-        }
+        {unit: units[unit].rank[lines] for unit in sorted(name.shape.units)}
         for name, lines in zip(names, own_lines, strict=True)
     ]
     kinds = [
         name.kinds(columns, lines, found)
         for name, lines, found in zip(names, own_lines, own_units, strict=True)
     ]
-    combos = [np.zeros(one.first.size, np.int64) for one in kinds]
-    folded = 0
-    came = sorted(
+    came = [
         (line, number, kind)
         for number, one in enumerate(kinds)
         for kind, line in enumerate(one.first.tolist())
-    )
+    ]
+    if folding is not None:
+        came.sort()
+    combos = [np.zeros(one.first.size, np.int64) for one in kinds]
+    folded = 0
     for line, number, kind in came:
-        name, one = names[number], kinds[number]
-        label, choice = name.choice(columns, line, int(one.code[kind]), one.bits[kind])
-        kept = folding.fold(name.shape.dimensions, label)
-        if kept != label:
+        one = kinds[number]
+        combo, is_folded = names[number].combo(
+            columns, line, one.code[kind], one.bits[kind], folding
+        )
+        combos[number][kind] = combo
+        if is_folded:
             folded += int(np.count_nonzero(one.kind == kind))
-        combos[number][kind] = name.combos.number(kept, choice)
     blocks = {
         name.shape.event: _block(name, columns, one.lines, combo[one.kind], found)
         for name, one, combo, found in zip(names, kinds, combos, own_units, strict=True)
         if one.lines.size
     }
     return blocks, folded
-
-
-def _unit_of(
-    unit: str, columns: Columns, lines: Ints, dimensions: Dimensions, units: Units
-) -> Ints:
-    """By line of an event name, the number of its unit; -1 where it has none."""
-    if unit == ACTOR:
-        return columns.actor[lines]
-    place = dimensions.names.index(unit)
-    used, which = np.unique(columns.dimensions[lines], return_inverse=True)
-    found = [units.numbers[dimensions.values[number][place]] for number in used.tolist()]
-    return np.array(found, np.int64)[which]
 
 
 def _block(
@@ -267,7 +298,7 @@ def _block(
         columns: of the flush.
         lines: of them, those of this name, ascending.
         combo: of each.
-        units: by unit and line of this name, its number.
+        units: by unit and line of this name, its rank.
     """
     shape, slot, count = name.shape, columns.slot[lines], columns.count[lines]
     slots = int(slot.max()) + 1
@@ -283,11 +314,11 @@ def _block(
         if field in shape.binned:
             binned[field] = Observed(cell=of, what=bins(numbers), count=times, time_us=_NONE)
     observed = {}
-    for unit, number in units.items():
-        given = np.flatnonzero(number >= 0)
+    for unit, rank in units.items():
+        given = np.flatnonzero(rank >= 0)
         observed[unit] = Observed(
             cell=cell[given],
-            what=number[given],
+            what=rank[given],
             count=np.ones(given.size, np.int64),
             time_us=columns.time_us[lines[given]] if unit in shape.timed else _NONE,
         )

@@ -34,6 +34,7 @@ class Dimensions:
         self.names = tuple(names)
         self.values: list[Values] = []
         self._numbers: dict[Values, int] = {}
+        self._seen: list[set[str | None]] = [set() for _ in self.names]
         self.of_bytes = _OfBytes(self)
 
     def of(self, dimensions: Mapping[str, str]) -> int:
@@ -43,7 +44,14 @@ class Dimensions:
         if number is None:
             number = self._numbers[values] = len(self.values)
             self.values.append(values)
+            for seen, value in zip(self._seen, values, strict=True):
+                seen.add(value)
         return number
+
+    @property
+    def most(self) -> int:
+        """No dimension had more different values than so many."""
+        return max(map(len, self._seen), default=0)
 
     @property
     def is_full(self) -> bool:

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.ingest.cells import EventCells
-from monitor.ingest.lines import NOBODY
 from monitor.ingest.slots import Lateness, Slots
 from monitor.ingest.tally import Tallied
+from monitor.ingest.units import NOBODY
 from monitor.model.ledger import Aspect, Ledger
 from monitor.model.time import NEVER, SECOND
 from monitor.stats.histogram import bins

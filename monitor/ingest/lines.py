@@ -7,14 +7,13 @@ the flush (`cells`).
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from operator import attrgetter
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from monitor.ingest.shape import ACTOR, Shape
-from monitor.ingest.units import Units
+from monitor.ingest.units import as_texts
 from monitor.ingest.wire import Wire
 from monitor.model.event import Event
 from monitor.model.time import SECOND, from_datetime
@@ -24,16 +23,10 @@ Floats = NDArray[np.float64]
 When = datetime | int
 """The time of an event: aware, or microseconds."""
 
-NOBODY: Final = hash(None)
-"""In place of the hash of an id that a line lacks."""
-
 _UNUSED: Final = -1
 _LINES_A_CELL: Final = 4
 _VALUES_A_CELL: Final = 8
 """What waits for a flush, in cells: so many of it cost the memory, or the time, of one."""
-
-_event_id = attrgetter("event_id")
-_actor = attrgetter("actor")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +59,8 @@ class Columns:
         slot: int64[n]
         ident: hash of the id, `NOBODY` where it has none. int64[n]
         count: how many events the line stands for. int64[n]
-        actor: number of the unit, -1 where it has none; empty where no metric follows actors. int64[n]
+        actor: hash of the actor, `NOBODY` where it has none; empty where no metric follows any. int64[n]
+        actors: their texts; likewise.
         time_us: empty where no metric keeps times. int64[n]
         values: by field that some metric looks at, the numbers; NaN where absent. float64[n]
         delayed, delay_us: of lines whose arrival was looked at, which, and how long after the event
@@ -79,6 +73,7 @@ class Columns:
     ident: Ints
     count: Ints
     actor: Ints
+    actors: list[str | None]
     time_us: Ints
     values: dict[str, Floats]
     delayed: Ints
@@ -90,12 +85,10 @@ class Lines:
 
     Args:
         shapes: by event name, what is kept of it.
-        units: numbers the actors.
     """
 
-    def __init__(self, shapes: Mapping[str, Shape], units: Units) -> None:
-        self._numbers = {event: number for number, event in enumerate(shapes)}
-        self._units = units
+    def __init__(self, shapes: Mapping[str, Shape]) -> None:
+        self._numbers = _Numbers((event, number) for number, event in enumerate(shapes))
         self._with_actors = any(ACTOR in shape.units for shape in shapes.values())
         self._with_times = any(shape.timed for shape in shapes.values())
         self._fields = sorted({name for one in shapes.values() for name in one.numbers})
@@ -105,6 +98,7 @@ class Lines:
         self._size = 0
         self._event, self._dimensions, self._slot = _Column(), _Column(), _Column()
         self._ident, self._actor, self._time_us = _Column(), _Column(), _Column()
+        self._actors: list[str | None] = []
         self._more: list[tuple[int, int]] = []
         self._delays: list[tuple[int, int]] = []
         self._values: dict[str, tuple[list[int], list[float]]] = {f: ([], []) for f in self._fields}
@@ -117,8 +111,7 @@ class Lines:
 
     def add(self, batch: Batch) -> None:
         """Take in those events that some metric uses."""
-        number_of = self._numbers.get
-        codes = [number_of(event.name, _UNUSED) for event in batch.events]
+        codes = list(map(self._numbers.__getitem__, [event.name for event in batch.events]))
         if _UNUSED in codes or not isinstance(batch.slots, int):
             batch, codes = _used(batch, codes)
         events, size = batch.events, len(batch.events)
@@ -131,9 +124,11 @@ class Lines:
         self._slot.chunks.append(
             np.full(size, slots) if isinstance(slots, int) else np.array(slots, np.int64)
         )
-        self._ident.add(map(hash, map(_event_id, events)), size)
+        self._ident.add(map(hash, [event.event_id for event in events]), size)
         if self._with_actors:
-            self._actor.add(map(self._units.numbers.__getitem__, map(_actor, events)), size)
+            actors = as_texts([event.actor for event in events])
+            self._actors += actors
+            self._actor.add(map(hash, actors), size)
         if self._with_times:
             self._time_us.add(microseconds(batch.times), size)
         if self._fields:
@@ -143,13 +138,13 @@ class Lines:
 
     def _add_values(self, events: Sequence[Wire | Event], first: int) -> None:
         columns = self._values
-        for at, event in enumerate(events, first):
-            if event.values:
-                for field, number in event.values.items():
-                    if number is not None and field in columns:
-                        places, numbers = columns[field]
-                        places.append(at)
-                        numbers.append(number)
+        given = [(at, event.values) for at, event in enumerate(events, first) if event.values]
+        for at, values in given:
+            for field, number in values.items():
+                if number is not None and field in columns:
+                    places, numbers = columns[field]
+                    places.append(at)
+                    numbers.append(number)
 
     def take(self) -> Columns:
         """What there is; it is then forgotten."""
@@ -169,6 +164,7 @@ class Lines:
             ident=self._ident.whole(),
             count=count,
             actor=self._actor.whole(),
+            actors=self._actors,
             time_us=self._time_us.whole(),
             values=values,
             delayed=delays[:, 0],
@@ -214,6 +210,13 @@ def microseconds(times: Sequence[Any]) -> list[int]:
     return [
         start_us + (past := time - lowest).seconds * SECOND + past.microseconds for time in times
     ]
+
+
+class _Numbers(dict[str, int]):
+    """The numbers of event names; of those that no metric uses, `_UNUSED`."""
+
+    def __missing__(self, event: str) -> int:
+        return _UNUSED
 
 
 class _Column:

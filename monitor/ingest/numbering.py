@@ -49,3 +49,34 @@ def first_of(number: Ints, size: int) -> Ints:
     # of those that come to one place the last one stays
     first[number[::-1]] = np.arange(number.size - 1, -1, -1)
     return first
+
+
+def runs(values: Ints) -> tuple[Ints, Ints]:
+    """An order that sorts the values, and where in it each distinct value begins.
+
+    >>> order, starts = runs(np.array([5, 3, 5]))
+    >>> starts.tolist(), order[starts][0]
+    ([0, 1], np.int64(1))
+    """
+    order = np.argsort(values)
+    return order, np.flatnonzero(changes(values[order]))
+
+
+def changes(column: Ints) -> NDArray[np.bool_]:
+    """Where a value differs from the one before; at the first one.
+
+    >>> changes(np.array([7, 7, 8])).tolist()
+    [True, False, True]
+    """
+    differs = np.ones(column.size, np.bool_)
+    np.not_equal(column[1:], column[:-1], out=differs[1:])
+    return differs
+
+
+def bits_of(size: int) -> int:
+    """Bits that hold every number below a size.
+
+    >>> bits_of(0), bits_of(1), bits_of(8), bits_of(9)
+    (0, 0, 3, 4)
+    """
+    return max(size - 1, 0).bit_length()

@@ -98,10 +98,11 @@ class Placing:
         start_us = time_us - time_us % self._base_us
         end_us = start_us + self._base_us
         on_time = end_us > watermark.watermark_us
+        slot = -1
         if on_time:
             slot = self._slots.on_time(start_us)
-        else:
-            slot = self._late(start_us) if used else -1
+        elif used:
+            slot = self._late(start_us)
         if time_us > watermark.newest_us:
             self._observe(time_us, position)
         # what was confirmed just now may have ended the bucket

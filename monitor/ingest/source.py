@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from monitor.clock import Clock
 from monitor.definitions.plan import Plan
-from monitor.ingest.cells import Block, EventCells, blocks_of
+from monitor.ingest.cells import Block, EventCells, blocks_of, units_of
 from monitor.ingest.dead import Dead
 from monitor.ingest.dimensions import Dimensions
 from monitor.ingest.envelope import Envelope, Fields
 from monitor.ingest.folding import Folding
 from monitor.ingest.ledger import ledger_of, worst_lateness
-from monitor.ingest.lines import NOBODY, Lines
+from monitor.ingest.lines import Lines
 from monitor.ingest.placing import Placing
 from monitor.ingest.reading import Reading
 from monitor.ingest.repeats import Repeats
@@ -30,14 +30,13 @@ from monitor.ingest.series import Projections
 from monitor.ingest.shape import ACTOR, calendars_of, shapes_of, wants_of
 from monitor.ingest.slots import Lateness, Slots
 from monitor.ingest.tally import Tallied
-from monitor.ingest.units import Units
+from monitor.ingest.units import NOBODY, Ranked, Units
 from monitor.ingest.watermark import Watermark
 from monitor.model.event import DeadLetter
 from monitor.model.frame import Deltas, Frame
 from monitor.model.ledger import Ledger
 from monitor.model.time import FOREVER, NEVER
 
-_UNITS_A_CELL: Final = 2
 _DIMENSIONS_A_CELL: Final = 2
 """What else waits for a flush, in cells: so many of it cost the memory of one."""
 
@@ -108,7 +107,7 @@ class Ingest:
         self._folding = Folding(plan.cardinality)
         self._units = Units(plan.hash_key)
         self._repeats, self._dead = Repeats(), Dead(name)
-        self._lines = Lines(shapes, self._units)
+        self._lines = Lines(shapes)
         self._projections = Projections()
         for metric in plan.metrics:
             for want in wants_of(metric):
@@ -131,7 +130,9 @@ class Ingest:
         self._projections.clear()
         self._dimensions = Dimensions(sorted(self._needed))
         self._known = 0
-        self._cells = [EventCells(shape, self._dimensions) for shape in self._shapes.values()]
+        self._cells = {
+            event: EventCells(shape, self._dimensions) for event, shape in self._shapes.items()
+        }
         self._reading = Reading(
             self._envelope,
             self._dimensions,
@@ -157,7 +158,6 @@ class Ingest:
         return (
             self._lines.held
             + self._dead.held
-            + self._units.fresh // _UNITS_A_CELL
             + (len(self._dimensions.values) - self._known) // _DIMENSIONS_A_CELL
         )
 
@@ -213,19 +213,19 @@ class Ingest:
 
     def flush(self) -> Flush:
         """What came since the last flush; the source starts afresh."""
-        columns = self._lines.take()
-        blocks, folded = blocks_of(
-            columns, self._cells, self._dimensions, self._units, self._folding
-        )
+        columns, names = self._lines.take(), list(self._cells.values())
+        units = units_of(columns, names, self._dimensions, self._units)
+        folding = self._folding if self._dimensions.most > self._folding.most else None
+        blocks, folded = blocks_of(columns, names, units, folding)
         numbers = {event: number for number, event in enumerate(self._shapes)}
         tallied = Tallied.of(columns, blocks, numbers=numbers, dead=self._dead.homes)
-        worst = worst_lateness(tallied, self._cells, self._slots)
+        worst = worst_lateness(tallied, names, self._slots)
         repeated = self._repeated(tallied)
-        ledger = ledger_of(tallied, self._cells, self._slots, worst=worst, repeated=repeated)
+        ledger = ledger_of(tallied, names, self._slots, worst=worst, repeated=repeated)
         dead = self._dead.letters
         spoke = self._placing.last_us != NEVER
         flush = Flush(
-            frames=self._frames(blocks, ledger),
+            frames=self._frames(blocks, units, ledger),
             dead_letters=dead,
             counts={
                 "read": self._accepted + len(dead),
@@ -252,12 +252,14 @@ class Ingest:
         repeated[identified] = self._repeats.among(tallied.ident[identified])
         return repeated
 
-    def _frames(self, blocks: Mapping[str, Block], ledger: Ledger | None) -> dict[int, Frame]:
+    def _frames(
+        self, blocks: Mapping[str, Block], units: Mapping[str, Ranked], ledger: Ledger | None
+    ) -> dict[int, Frame]:
         rollup = Rollup(
             shapes=self._shapes,
-            combos={cells.shape.event: cells.combos for cells in self._cells},
+            combos={event: cells.combos for event, cells in self._cells.items()},
             blocks=blocks,
-            hashes=self._units.hashes(),
+            keys={unit: ranked.keys for unit, ranked in units.items()},
             rows=[self._slots.rows(number) for number in range(len(self._calendars))],
             projections=self._projections,
         )
@@ -291,5 +293,5 @@ class Ingest:
         self._folding.clear()
         self._units.flushed()
         self._known = len(self._dimensions.values)
-        if self._dimensions.is_full or any(cells.combos.is_full for cells in self._cells):
+        if self._dimensions.is_full or any(cells.combos.is_full for cells in self._cells.values()):
             self._open()

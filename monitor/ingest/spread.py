@@ -19,11 +19,13 @@ class Spread:
         keys: the distinct (row of the calendar, series) numbers, sorted. int64[u]
         row: by entry, which of `keys`. int64[e]
         cell: by entry, the cell. int64[e]
+        rows: by grouping and cell, which of `keys`; -1 where it has none. int64[c]
     """
 
     keys: Ints
     row: Ints
     cell: Ints
+    rows: list[Ints]
 
 
 def spread(slot: Ints, series: list[Ints], rows: Rows, size: int) -> Spread:
@@ -42,4 +44,8 @@ def spread(slot: Ints, series: list[Ints], rows: Rows, size: int) -> Spread:
         keys.append(row[cell] * size + column[cell])
         cells.append(cell)
     unique, inverse = distinct(np.concatenate(keys), rows.late.size * size)
-    return Spread(keys=unique, row=inverse, cell=np.concatenate(cells))
+    parts = np.split(inverse, np.cumsum([cell.size for cell in cells])[:-1])
+    rows_of = [np.full(slot.size, -1, np.int64) for _ in cells]
+    for column, cell, part in zip(rows_of, cells, parts, strict=True):
+        column[cell] = part
+    return Spread(keys=unique, row=inverse, cell=np.concatenate(cells), rows=rows_of)
