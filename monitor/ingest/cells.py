@@ -136,6 +136,11 @@ class EventCells:
             lines=lines, kind=kind, first=lines[first], code=code[first].tolist(), bits=bits
         )
 
+    def known_combos(self, kinds: "_Kinds") -> Ints:
+        """By kind, the combination that its lines have where nothing is folded; -1 where not known yet."""
+        known = self._known
+        return np.array([known.get(kind, -1) for kind in zip(kinds.code, kinds.bits, strict=True)])
+
     def combo(
         self, columns: Columns, line: int, code: int, bits: int, folding: Folding | None
     ) -> tuple[int, bool]:
@@ -148,9 +153,6 @@ class EventCells:
             bits: of the kind.
             folding: bounds the values of dimensions; None where they are few enough.
         """
-        known = self._known.get((code, bits)) if folding is None else None
-        if known is not None:
-            return known, False
         picked = self._picked[code]
         values = {}
         for name in self.shape.numbers:
@@ -263,14 +265,15 @@ def blocks_of(
         name.kinds(columns, lines, found)
         for name, lines, found in zip(names, own_lines, own_units, strict=True)
     ]
-    came = [
-        (line, number, kind)
+    if folding is None:
+        combos = [name.known_combos(one) for name, one in zip(names, kinds, strict=True)]
+    else:
+        combos = [np.full(one.first.size, -1) for one in kinds]
+    came = sorted(
+        (int(one.first[kind]), number, kind)
         for number, one in enumerate(kinds)
-        for kind, line in enumerate(one.first.tolist())
-    ]
-    if folding is not None:
-        came.sort()
-    combos = [np.zeros(one.first.size, np.int64) for one in kinds]
+        for kind in np.flatnonzero(combos[number] < 0).tolist()
+    )
     folded = 0
     for line, number, kind in came:
         one = kinds[number]

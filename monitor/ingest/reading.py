@@ -90,11 +90,15 @@ class Reading:
     def _delays(
         self, times: Sequence[datetime], positions: Sequence[int], stamps_ms: Sequence[int]
     ) -> list[tuple[int, int]]:
-        mask = self._placing.sampling.mask
+        step = self._placing.sampling.mask + 1
+        if isinstance(positions, range):
+            looked_at: Iterable[int] = range(-positions[0] % step, len(positions), step)
+        else:
+            looked_at = [at for at, position in enumerate(positions) if not position % step]
         return [
             (at, stamps_ms[at] * _MILLISECOND - from_datetime(times[at]))
-            for at, position in enumerate(positions)
-            if not position & mask and stamps_ms[at] >= 0
+            for at in looked_at
+            if stamps_ms[at] >= 0
         ]
 
     def _one_by_one(

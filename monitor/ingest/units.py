@@ -102,14 +102,14 @@ class Units:
         near = np.minimum(place, max(self._known.size - 1, 0))
         fresh = self._known[near] != distinct if self._known.size else np.ones(place.size, np.bool_)
         if fresh.any():
-            digests = b"".join([self._digest(texts[at] or "") for at in first[fresh].tolist()])
+            digests = b"".join(map(self._digest, [texts[at] for at in first[fresh].tolist()]))
             hashes = np.frombuffer(digests, ">u8") >> np.uint64(_DROPPED_BITS)
             self._keys = np.insert(self._keys, place[fresh], hashes.astype(np.int64))
             self._known = np.insert(self._known, place[fresh], distinct[fresh])
             place = np.searchsorted(self._known, distinct)
         return self._keys[place]
 
-    def _digest(self, text: str) -> bytes:
+    def _digest(self, text: str | None) -> bytes:
         keyed = self._keyed.copy()
-        keyed.update(text.encode())
+        keyed.update((text or "").encode())
         return keyed.digest()
