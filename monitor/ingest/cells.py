@@ -75,14 +75,18 @@ class _Kinds:
     """The lines of one event name by kind: equal in what tells the name's events apart but the slot.
 
     Attributes:
-        lines: of the event name, which of the flush. int64[n]
+        name: the event name.
+        lines: its lines, which of the flush, ascending. int64[n]
+        units: by unit and line, its rank; -1 where it has none. int64[n]
         kind: by line, its kind. int64[n]
         first: by kind, its first line. int64[k]
         code: by kind, the number of the values of the shape's picked dimensions.
         bits: by kind, as `Shape` places them.
     """
 
+    name: "EventCells"
     lines: Ints
+    units: dict[str, Ints]
     kind: Ints
     first: Ints
     code: list[int]
@@ -110,16 +114,17 @@ class EventCells:
         self._code_of = _NONE
         self._known: dict[tuple[int, int], int] = {}
 
-    def kinds(self, columns: Columns, lines: Ints, units: Mapping[str, Ints]) -> _Kinds:
+    def kinds(self, columns: Columns, lines: Ints, units: Mapping[str, Ranked]) -> _Kinds:
         """Tell the lines of this name apart.
 
         Args:
             columns: of the flush.
             lines: of them, those of this name, ascending.
-            units: by unit and line of this name, its rank; -1 where it has none.
+            units: of all lines.
         """
+        ranks = {unit: units[unit].rank[lines] for unit in sorted(self.shape.units)}
         code = self._coded(columns.dimensions[lines])
-        flags = self._flags(columns, lines, code, units)
+        flags = self._flags(columns, lines, code, ranks)
         key, room = code, len(self._picked)
         for flag in flags.values():
             if room > _ROOM:
@@ -133,7 +138,13 @@ class EventCells:
                 one | held << place for one, held in zip(bits, flag[first].tolist(), strict=True)
             ]
         return _Kinds(
-            lines=lines, kind=kind, first=lines[first], code=code[first].tolist(), bits=bits
+            name=self,
+            lines=lines,
+            units=ranks,
+            kind=kind,
+            first=lines[first],
+            code=code[first].tolist(),
+            bits=bits,
         )
 
     def known_combos(self, kinds: "_Kinds") -> Ints:
@@ -207,8 +218,8 @@ class EventCells:
                 looked_at = np.flatnonzero(flags[place])
                 numbers = given[name][looked_at].tolist()
                 flags[place][looked_at] = [holds(condition, number) for number in numbers]
-        for place, unit in enumerate(sorted(shape.units), shape.unit_bit):
-            flags[place] = units[unit] < 0
+        for place, rank in enumerate(units.values(), shape.unit_bit):
+            flags[place] = rank < 0
         return {place: flag for place, flag in flags.items() if flag.any()}
 
 
@@ -256,19 +267,26 @@ def blocks_of(
     """
     order = np.argsort(columns.event.astype(np.uint16), kind="stable")
     ends = np.cumsum(np.bincount(columns.event, minlength=len(names)))
-    own_lines = np.split(order, ends[:-1])
-    own_units = [
-        {unit: units[unit].rank[lines] for unit in sorted(name.shape.units)}
-        for name, lines in zip(names, own_lines, strict=True)
-    ]
     kinds = [
-        name.kinds(columns, lines, found)
-        for name, lines, found in zip(names, own_lines, own_units, strict=True)
+        name.kinds(columns, lines, units)
+        for name, lines in zip(names, np.split(order, ends[:-1]), strict=True)
+        if lines.size
     ]
-    if folding is None:
-        combos = [name.known_combos(one) for name, one in zip(names, kinds, strict=True)]
-    else:
-        combos = [np.full(one.first.size, -1) for one in kinds]
+    combos, folded = _combined(columns, kinds, folding)
+    blocks = {
+        one.name.shape.event: _block(columns, one, combo[one.kind])
+        for one, combo in zip(kinds, combos, strict=True)
+    }
+    return blocks, folded
+
+
+def _combined(
+    columns: Columns, kinds: Sequence[_Kinds], folding: Folding | None
+) -> tuple[list[Ints], int]:
+    """The combinations of the kinds of each event name, and how many lines are folded."""
+    combos = [
+        np.full(len(one.code), -1) if folding else one.name.known_combos(one) for one in kinds
+    ]
     came = sorted(
         (int(one.first[kind]), number, kind)
         for number, one in enumerate(kinds)
@@ -277,32 +295,22 @@ def blocks_of(
     folded = 0
     for line, number, kind in came:
         one = kinds[number]
-        combo, is_folded = names[number].combo(
-            columns, line, one.code[kind], one.bits[kind], folding
-        )
+        combo, is_folded = one.name.combo(columns, line, one.code[kind], one.bits[kind], folding)
         combos[number][kind] = combo
         if is_folded:
             folded += int(np.count_nonzero(one.kind == kind))
-    blocks = {
-        name.shape.event: _block(name, columns, one.lines, combo[one.kind], found)
-        for name, one, combo, found in zip(names, kinds, combos, own_units, strict=True)
-        if one.lines.size
-    }
-    return blocks, folded
+    return combos, folded
 
 
-def _block(
-    name: EventCells, columns: Columns, lines: Ints, combo: Ints, units: Mapping[str, Ints]
-) -> Block:
+def _block(columns: Columns, kinds: _Kinds, combo: Ints) -> Block:
     """The cells of one event name.
 
     Args:
-        name: it.
         columns: of the flush.
-        lines: of them, those of this name, ascending.
-        combo: of each.
-        units: by unit and line of this name, its rank.
+        kinds: its lines.
+        combo: of each of them.
     """
+    name, lines = kinds.name, kinds.lines
     shape, slot, count = name.shape, columns.slot[lines], columns.count[lines]
     slots = int(slot.max()) + 1
     size, cell = numbered(combo * slots + slot, len(name.combos.labels) * slots)
@@ -317,7 +325,7 @@ def _block(
         if field in shape.binned:
             binned[field] = Observed(cell=of, what=bins(numbers), count=times, time_us=_NONE)
     observed = {}
-    for unit, rank in units.items():
+    for unit, rank in kinds.units.items():
         given = np.flatnonzero(rank >= 0)
         observed[unit] = Observed(
             cell=cell[given],

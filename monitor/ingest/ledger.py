@@ -105,12 +105,9 @@ def _count_fields(page: "_Page", name: EventCells, own: Ints, tallied: Tallied) 
             page.count(Aspect.MISSING, lines * lacks[combo, place], own, detail)
     if VERSION_DIMENSION in name.shape.dimensions:
         place = name.shape.dimensions.index(VERSION_DIMENSION)
-        labels = [label[place] for label in name.combos.labels]
-        # those without one come last
-        versions = sorted({label for label in labels if label is not None})
-        numbers: dict[str | None, int] = {text: number for number, text in enumerate(versions)}
-        number = np.array([numbers.get(label, len(versions)) for label in labels])[combo]
-        given = number < len(versions)
+        versions, of_combo = name.combos.values(place)
+        number = of_combo[combo]
+        given = number >= 0
         page.count(
             Aspect.VERSION,
             tallied.events[own[given]],

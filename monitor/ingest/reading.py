@@ -7,7 +7,7 @@ event. A batch with anything else in it is gone through one by one.
 from collections.abc import Iterable, Sequence, Set
 from datetime import datetime
 from itertools import repeat
-from typing import Final
+from typing import Any, Final
 
 from monitor.ingest.dead import Dead
 from monitor.ingest.dimensions import Dimensions
@@ -70,7 +70,7 @@ class Reading:
             events, dimensions = self._decoded(payloads)
         except UNDECODED:
             return self._one_by_one(repeat(None), payloads, positions, stamps_ms, now_us)
-        times = [event.time for event in events]
+        times: list[Any] = [event.time for event in events]
         slot = self._placing.together(times, now_us + self._skew_us)
         if slot is None:
             known = zip(events, dimensions, strict=True)
