@@ -4,6 +4,7 @@ The hot loop only appends to these columns; what the lines add up to is worked o
 the flush (`cells`).
 """
 
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -101,7 +102,7 @@ class Lines:
         self._actors: list[str | None] = []
         self._more: list[tuple[int, int]] = []
         self._delays: list[tuple[int, int]] = []
-        self._values: dict[str, tuple[list[int], list[float]]] = {f: ([], []) for f in self._fields}
+        self._values = {field: (array("q"), array("d")) for field in self._fields}
 
     @property
     def held(self) -> int:
@@ -156,7 +157,7 @@ class Lines:
         values = {}
         for field, (places, numbers) in self._values.items():
             values[field] = np.full(size, np.nan)
-            values[field][np.array(places, np.int64)] = numbers
+            values[field][np.frombuffer(places, np.int64)] = np.frombuffer(numbers)
         columns = Columns(
             event=self._event.whole(),
             dimensions=self._dimensions.whole(),

@@ -88,7 +88,10 @@ class SourcePartition:
     async def open(self) -> None:
         """Fence the former owner, go on where the last flush ended, and say so in empty frames."""
         number = self.place.partition
-        self._producer = self._broker.producer(f"{self._topics.prefix}-ingest-{number}")
+        # frames are mostly hashes and times, on which zstd works long for little
+        self._producer = self._broker.producer(
+            f"{self._topics.prefix}-ingest-{number}", compression="snappy"
+        )
         await self._broker.start(self._producer)
         offset, state = await self._committed()
         first = (await self._consumer.beginning_offsets([self.place]))[self.place]
