@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.ingest.cells import EventCells
+from monitor.ingest.kinds import EventCells
 from monitor.ingest.slots import Lateness, Slots
 from monitor.ingest.tally import Tallied
 from monitor.ingest.units import NOBODY

@@ -139,7 +139,7 @@ class Rollup:
             timed = self._times(want)
             spreading = self._spread(want.event, want.groupings, calendar)
             chosen = self._holding(want.event, want.selector)
-            known = entries.grown(timed.by_cell, chosen, spreading.rows)
+            known = entries.grown(timed.by_cell, chosen, spreading.rows())
             if is_start:
                 known = unit_events.as_starts(known, timed)
             self._steps[want, calendar, is_start] = known
@@ -219,7 +219,7 @@ class Rollup:
         if known is None:
             of, chosen = self._keys_of(measure), self._chosen(measure)
             spreading = self._spread(measure.event, groupings, calendar)
-            known = entries.grown(of, chosen, spreading.rows)
+            known = entries.grown(of, chosen, spreading.rows())
             if measure.form is Form.UNIQUES:
                 known = entries.as_units(known)
             self._grown[place] = known

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from monitor.clock import Clock
 from monitor.definitions.plan import Plan
-from monitor.ingest.cells import Block, EventCells, blocks_of, units_of
+from monitor.ingest.cells import Block, blocks_of, units_of
 from monitor.ingest.dead import Dead
 from monitor.ingest.dimensions import Dimensions
 from monitor.ingest.envelope import Envelope, Fields
 from monitor.ingest.folding import Folding
+from monitor.ingest.kinds import EventCells
 from monitor.ingest.ledger import ledger_of, worst_lateness
 from monitor.ingest.lines import Lines
 from monitor.ingest.placing import Placing

@@ -19,13 +19,26 @@ class Spread:
         keys: the distinct (row of the calendar, series) numbers, sorted. int64[u]
         row: by entry, which of `keys`. int64[e]
         cell: by entry, the cell. int64[e]
-        rows: by grouping and cell, which of `keys`; -1 where it has none. int64[c]
+        stops: by grouping, where its entries end. int64[g]
+        cells: how many there are.
     """
 
     keys: Ints
     row: Ints
     cell: Ints
-    rows: list[Ints]
+    stops: Ints
+    cells: int
+
+    def rows(self) -> list[Ints]:
+        """By grouping and cell, which of `keys`; -1 where it has none. int64[c]."""
+        found = []
+        for row, cell in zip(
+            np.split(self.row, self.stops), np.split(self.cell, self.stops), strict=True
+        ):
+            column = np.full(self.cells, -1, np.int64)
+            column[cell] = row
+            found.append(column)
+        return found[:-1]  # nothing comes after the last stop
 
 
 def spread(slot: Ints, series: list[Ints], rows: Rows, size: int) -> Spread:
@@ -44,8 +57,10 @@ def spread(slot: Ints, series: list[Ints], rows: Rows, size: int) -> Spread:
         keys.append(row[cell] * size + column[cell])
         cells.append(cell)
     unique, inverse = distinct(np.concatenate(keys), rows.late.size * size)
-    parts = np.split(inverse, np.cumsum([cell.size for cell in cells])[:-1])
-    rows_of = [np.full(slot.size, -1, np.int64) for _ in cells]
-    for column, cell, part in zip(rows_of, cells, parts, strict=True):
-        column[cell] = part
-    return Spread(keys=unique, row=inverse, cell=np.concatenate(cells), rows=rows_of)
+    return Spread(
+        keys=unique,
+        row=inverse,
+        cell=np.concatenate(cells),
+        stops=np.cumsum([cell.size for cell in cells]),
+        cells=slot.size,
+    )
