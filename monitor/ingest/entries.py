@@ -88,17 +88,22 @@ def as_units(of: Grown) -> Grown:
     >>> as_units(few).key.tolist()
     [5, 9, 5]
     """
-    if not has_many(of.row):
+    return kept(of, np.arange(of.row.size))
+
+
+def kept(of: Grown, unit: Ints) -> Grown:
+    """Of each row the entries of its first `KEPT` units.
+
+    Args:
+        of: the entries.
+        unit: by entry the number of its unit, which grows by 1 where another unit or row begins.
+    """
+    starts = np.flatnonzero(changes(of.row))
+    sizes = np.diff(starts, append=of.row.size)
+    if sizes.max(initial=0) <= KEPT:
         return of
-    first = np.searchsorted(of.row, of.row)
-    kept = np.arange(of.row.size) - first < KEPT
-    return Grown(row=of.row[kept], rank=of.rank[kept], count=of.count[kept], keys=of.keys)
-
-
-def has_many(row: Ints) -> bool:
-    """Whether any of these sorted rows has more than `KEPT` entries."""
-    starts = np.flatnonzero(changes(row))
-    return bool(np.diff(starts, append=row.size).max(initial=0) > KEPT)
+    few = np.flatnonzero(unit - np.repeat(unit[starts], sizes) < KEPT)
+    return Grown(row=of.row[few], rank=of.rank[few], count=of.count[few], keys=of.keys)
 
 
 _NOTHING: Final = Grown(row=_NONE, rank=_NONE, count=_NONE, keys=_NONE)

@@ -11,11 +11,10 @@ from typing import Final
 import numpy as np
 
 from monitor.ingest.cells import Observed
-from monitor.ingest.entries import Grown, Ints, Keyed, has_many
+from monitor.ingest.entries import Grown, Ints, Keyed, kept
 from monitor.ingest.numbering import bits_of, changes
 from monitor.model.frame import UnitEvents
 from monitor.model.time import FOREVER
-from monitor.stats.distinct import KEPT
 
 _WIDTH: Final = 63
 """Bits of a key that is sorted by."""
@@ -60,12 +59,7 @@ def timed(seen: Observed, keys: Ints) -> Timed:
 
 def as_starts(of: Grown, timed: Timed) -> Grown:
     """The starts of each row: of the units with the smallest hashes all of them, of others none."""
-    if not has_many(of.row):
-        return of
-    unit = np.cumsum(changes(of.row) | changes(timed.key[of.rank]))
-    first = np.searchsorted(of.row, of.row)
-    kept = unit - unit[first] < KEPT
-    return Grown(row=of.row[kept], rank=of.rank[kept], count=of.count[kept], keys=of.keys)
+    return kept(of, np.cumsum(changes(of.row) | changes(timed.key[of.rank])))
 
 
 def joined(parts: Sequence[tuple[int, Timed, Grown]], rows: Sequence[Ints]) -> UnitEvents:
