@@ -91,7 +91,7 @@ class Reading:
         self, times: Sequence[datetime], positions: Sequence[int], stamps_ms: Sequence[int]
     ) -> list[tuple[int, int]]:
         step = self._placing.sampling.mask + 1
-        if isinstance(positions, range):
+        if isinstance(positions, range) and positions.step == 1:
             looked_at: Iterable[int] = range(-positions[0] % step, len(positions), step)
         else:
             looked_at = [at for at, position in enumerate(positions) if not position % step]
