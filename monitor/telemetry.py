@@ -130,6 +130,8 @@ class Counters:
         snapshot_bytes, snapshot_offset: of the newest snapshot, by shard.
         alertmanager_posts: by outcome: `sent`, `rejected`, `failed`.
         restarts: how often a role (or a shard) was started again after a fault, by role.
+        role_resident, role_files, role_tasks: bytes of memory, open files and asyncio tasks of a role's
+            process, by role; of two processes of one role, those of the one that spoke last.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -177,6 +179,9 @@ class Counters:
             "alertmanager_posts_total", "Posts to Alertmanager, by outcome.", "outcome"
         )
         self.restarts = counter("restarts_total", "Starts of a role after a fault.", "role")
+        self.role_resident = latest("role_resident_bytes", "Memory of a role's process.", "role")
+        self.role_files = latest("role_open_files", "Open files of a role's process.", "role")
+        self.role_tasks = latest("role_tasks", "Asyncio tasks of a role's process.", "role")
         self._begin()
 
     def flushed(self, counts: Mapping[str, int], reasons: Iterable[str]) -> None:

@@ -19,6 +19,7 @@ from monitor import telemetry
 from monitor.api.app import create_app
 from monitor.api.serving import serve
 from monitor.api.tokens import Tokens
+from monitor.cli.vitals import keep_vitals
 from monitor.clock import wall_clock
 from monitor.definitions import Configuration, load
 from monitor.errors import MonitorError
@@ -155,7 +156,9 @@ async def _push(pusher: AlertmanagerPusher | None, caught_up: asyncio.Event) -> 
         await pusher.run()
 
 
-async def _until_stopped(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+async def _until_stopped(
+    work: Callable[[asyncio.Event], Awaitable[None]], vitals: Callable[[], Awaitable[None]]
+) -> None:
     """Run a role until it is told to stop, and then for a few seconds at most."""
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(on_loop_error)
@@ -163,12 +166,13 @@ async def _until_stopped(work: Callable[[asyncio.Event], Awaitable[None]]) -> No
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     orphaned = asyncio.create_task(_orphaned(stopping))
+    observing = asyncio.ensure_future(vitals())
     working = asyncio.ensure_future(work(stopping))
     told = asyncio.create_task(stopping.wait())
     await asyncio.wait({working, told}, return_when=asyncio.FIRST_COMPLETED)
     await asyncio.wait({working}, timeout=_GRACE_SECONDS)
-    orphaned.cancel()
-    told.cancel()
+    for beside in (orphaned, observing, told):
+        beside.cancel()
     if not working.done():
         _log.error("role.overdue", after_seconds=_GRACE_SECONDS)
         working.cancel()
@@ -205,7 +209,7 @@ def command(name: str, config: Path, state: Path, again: bool) -> None:
     relax_collector()
     with contextlib.closing(StateFolder.of(configuration, state)) as folder:
         role = Role(configuration, folder, counters)
-        asyncio.run(_until_stopped(getattr(role, name)))
+        asyncio.run(_until_stopped(getattr(role, name), lambda: keep_vitals(name, counters)))
 
 
 def main() -> int:
