@@ -1,7 +1,7 @@
 """What an event costs in 1, 2 and 4 ingest processes, beside a bare drain by as many.
 
     python benchmarks/scale.py [--events 1000000] [--processes 1 2 4] [--rounds 1] [--write]
-    python benchmarks/scale.py --table
+    python benchmarks/scale.py --table [--write]
 
 Every process is a `monitor run --roles ingest` of its own, as on as many machines. They share a topic of
 four partitions. The events are in one open transaction, so nobody reads before every process has its
@@ -11,7 +11,7 @@ processor time of as many programs that only read, in the same batches, over tha
 little where there are more processes than cores; the cost of an event must stay within 15 %.
 
 With --write the costs go to `benchmarks/costs.json`, with those of the core (`benchmarks/sizing.py`).
---table prints, from that file, how much a load needs: `docs/scaling.md`.
+--table prints, from that file, how much a load needs, and with --write puts it into `docs/scaling.md`.
 """
 
 import argparse
@@ -41,6 +41,8 @@ from tests.system.servers import free_port, running_kafka
 PARTITIONS = 4
 DENSITY = 1_000
 WITHIN = 0.15
+PAGE = Path(__file__).parents[1] / "docs" / "scaling.md"
+BEGIN, END = "<!-- begin -->", "<!-- end -->"
 DEADLINE_SECONDS = 900
 
 METRICS = """\
@@ -242,16 +244,19 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 2, 4])
     parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--write", action="store_true", help="write benchmarks/costs.json")
+    parser.add_argument("--write", action="store_true", help="write costs.json, or the page")
     parser.add_argument("--table", action="store_true", help="what loads need; measures nothing")
     options = parser.parse_args()
     if options.table:
-        print(table(json.loads(COSTS.read_text())))
+        print(found := table(json.loads(COSTS.read_text())))
+        if options.write:
+            before, rest = PAGE.read_text().split(BEGIN)
+            PAGE.write_text(f"{before}{BEGIN}\n{found}\n{END}{rest.split(END)[1]}")
         return
-    found = asyncio.run(measure(options.events, options.processes, options.rounds))
-    holds = told(found, options.events)
+    by_count = asyncio.run(measure(options.events, options.processes, options.rounds))
+    holds = told(by_count, options.events)
     if options.write:
-        cost, bare = found[min(found)]
+        cost, bare = by_count[min(by_count)]
         costs = {
             "ingest_cpu_per_event": cost.cpu / options.events,
             "drain_cpu_per_event": bare.cpu / options.events,

@@ -39,6 +39,7 @@ MEMORY_SLACK = 1.5
 SHARDS_A_PROCESS = 4
 LEAST_SHARDS = 8
 LANES_A_SHARD = 4
+SERIES_A_PROCESS = 100_000
 PROCESS_MB = 100
 
 
@@ -112,7 +113,7 @@ def measured(small: int, large: int, minutes: int) -> dict[str, float]:
 
 def power_of_two(least: float) -> int:
     """The lowest one that is no less."""
-    return 2 ** math.ceil(math.log2(max(least, 1)))
+    return 1 << math.ceil(math.log2(max(least, 1)))
 
 
 def need(load: int, series: int, costs: Mapping[str, float]) -> dict[str, float]:
@@ -122,10 +123,10 @@ def need(load: int, series: int, costs: Mapping[str, float]) -> dict[str, float]
     deltas = min(series * partitions / FLUSH_SECONDS, TOUCHED * load)
     closing = costs["series_tick_cpu"] * series / 60
     busy = deltas * costs["delta_cpu"] + closing
-    core = math.ceil(busy / BUSY)
+    core = math.ceil(max(busy / BUSY, series / SERIES_A_PROCESS))
     shards = max(power_of_two(core * SHARDS_A_PROCESS), LEAST_SHARDS)
     ticks = shards * LANES_A_SHARD / 60
-    core = math.ceil((busy + ticks * costs["tick_cpu"]) / BUSY)
+    core = max(core, math.ceil((busy + ticks * costs["tick_cpu"]) / BUSY))
     view = costs["view_series_tick_cpu"] * series / 60 + ticks * costs["view_tick_cpu"]
     memory = series * costs["series_resident"] * MEMORY_SLACK / 1e9 + core * PROCESS_MB / 1e3
     return {
@@ -184,7 +185,8 @@ def main() -> None:
     parser.add_argument("--series", type=int, nargs=2, default=[200, 2000])
     parser.add_argument("--minutes", type=int, default=3000)
     options = parser.parse_args()
-    print(json.dumps(measured(*sorted(options.series), options.minutes), indent=2))
+    small, large = sorted(options.series)
+    print(json.dumps(measured(small, large, options.minutes), indent=2))
 
 
 if __name__ == "__main__":
