@@ -16,7 +16,7 @@ PURE_FILES := $(subst $(empty) $(empty),$(comma),$(PURE:%=monitor/%/*))
 demo: .venv
 	$(BIN)/monitor demo $(DEMO)
 
-.PHONY: demo check lint format types layers test coverage fuzz lock dashboards bench-guard clean
+.PHONY: demo check lint format types layers test coverage fuzz chaos lock dashboards bench-guard clean
 
 check: lint types layers test coverage
 
@@ -58,6 +58,11 @@ coverage: .venv
 FUZZ ?= 3m
 fuzz: .venv
 	$(BIN)/python -m tests.fuzz $(FUZZ)
+
+# Faults by a seed on real servers, then every figure is compared; the short form of it is among the tests.
+CHAOS ?= --events 10000000 --faults 60 --pace 12000
+chaos: .venv
+	$(BIN)/python -m tests.system.chaos.run $(CHAOS)
 
 # The ten checks of the guard, its delays and a table of worlds; FAST=--fast for two minutes. With a date
 # (DATE=2026-11-23) the tables are written to docs/statistics.md.

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import attribution
 import numpy as np
 from scipy.stats import betabinom, binom, chi2, nbinom, poisson
 from worlds import READY_DAY, START_US, TARGET_DAYS, Source, World, simulate, traits_of
@@ -12,6 +13,7 @@ from monitor.guard.bets import DELTAS, UP, Bets, scale
 from monitor.model.tick import Expectation, Observation
 from monitor.model.time import MINUTE
 from monitor.stats import beta_binomial, laws
+from monitor.stats.decomposition import kitagawa
 from monitor.stats.selection import e_benjamini_hochberg
 
 A_90_DAYS = TARGET_DAYS * 1440.0
@@ -325,7 +327,45 @@ def _bias(day: int, rows: int) -> Check:
     )
 
 
-def ten() -> Check:
+def ten(trials: int) -> list[Check]:
+    return [_exact(), _first_place(trials), _odd_bucket()]
+
+
+def _exact() -> Check:
+    """Rate effect and mix effect against the change that they split."""
+    rng, worst = np.random.default_rng(10), 0.0
+    for _ in range(2000):
+        size = int(rng.integers(2, 40))
+        before, after = (np.exp(rng.uniform(-2, 10, size)) for _ in range(2))
+        before, after = before / before.sum(), after / after.sum()
+        usual, rate = (rng.beta(0.5, 0.5, size) for _ in range(2))
+        found = kitagawa(before, usual, after, rate)
+        change = float((after * rate).sum() - (before * usual).sum())
+        worst = max(worst, abs(found.rate_effect + found.mix_effect - change))
+    return Check(
+        number=10,
+        what="rate and mix effects against the change that they split, largest error of 2,000",
+        figure=f"{worst:.0e}",
+        target="<= 1e-12",
+        holds=worst <= 1e-12,
+    )
+
+
+def _first_place(trials: int) -> Check:
+    tally = attribution.measure(trials, 1)
+    hits = tally.right["0 all"]
+    naive = np.mean(tally.right["1 (largest relative drop)"])
+    share = float(np.mean(hits))
+    return Check(
+        number=10,
+        what=f"first segment of {len(hits)} alerts after a single fault of 15-50 % (largest relative drop: {naive:.0%})",
+        figure=f"{share:.1%}",
+        target=">= 95 %",
+        holds=share >= 0.95,
+    )
+
+
+def _odd_bucket() -> Check:
     """Whatever one bucket holds, the next is as expected."""
     pages = 0
     for law in ("negative_binomial", "beta_binomial", "normal_sum", "normal_mean"):

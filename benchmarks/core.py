@@ -1,6 +1,7 @@
 """Speed of the core on one core: deltas merged, and buckets closed and judged, a second.
 
     python benchmarks/core.py [--series 500] [--minutes 4000] [--sketches] [--cohorts]
+    python benchmarks/core.py --judging [100 1000 10000 100000]
 
 Both are printed beside a plain numpy sum of the same deltas in the same run, so that a slow machine
 does not look like a slow program.
@@ -10,9 +11,12 @@ import argparse
 import resource
 import time
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from worlds import START_US, Source, World, traits_of
 
+from monitor.baseline import Baseline
 from monitor.core.machine import Machine
 from monitor.definitions.plan import (
     Calendar,
@@ -24,6 +28,7 @@ from monitor.definitions.plan import (
     Plan,
     UnitStep,
 )
+from monitor.guard import Guard
 from monitor.model.frame import (
     Deltas,
     Entries,
@@ -32,7 +37,8 @@ from monitor.model.frame import (
     decode_frame,
     encode_frame,
 )
-from monitor.model.time import DAY, HOUR, MINUTE, SECOND
+from monitor.model.tick import Floats, Observation, Traits
+from monitor.model.time import DAY, FOREVER, HOUR, MINUTE, SECOND
 from monitor.stats.histogram import bins
 
 START = 20_400 * DAY
@@ -126,6 +132,83 @@ def ticking(series: int, minutes: int) -> None:
     print(
         f"series-ticks, {series:,} series: {rows / seconds:,.0f}/s, "
         f"{1e3 * seconds / minutes:.2f} ms a tick; snapshot {size / series / 1024:.1f} KiB a series"
+    )
+
+
+def judging(sizes: list[int]) -> None:
+    """Baseline and guard with everything on, on series that are ready, in CPU seconds.
+
+    100 series learn 19 days of minutes, half of them autocorrelated; their state is repeated for more. Three
+    hours around midnight are timed, and a day is 1,439 buckets as those, and the one that ends the day.
+    """
+    world = World(name="", ar=0.02, n=1000.0)
+    width, learnt = MINUTE, 100
+    source, drawn = Source(world, learnt, 1, 1), np.random.default_rng(6)
+    baseline, guard = Baseline(bucket_us=width, timezones=["UTC"]), Guard(bucket_us=width)
+    baseline.append(learnt)
+    guard.append(learnt)
+    traits = traits_of(world, learnt, 1e6)
+    begin = 19 * 1440 - 90
+    for k in range(begin):
+        mean = source.draw(k / 1440, 1.0)[0]
+        calm = drawn.negative_binomial(1000 * source.season(k / 1440), 0.5, learnt)
+        step(baseline, guard, traits, k, np.where(np.arange(learnt) % 2 == 0, mean, calm))
+    state = baseline.dump(), guard.dump()
+    wander = baseline.expect(START_US, START_US + width, traits).wander
+    white = 0 if wander is None else int((wander.tau2 > 0).sum())
+    print(f"{white} of {learnt} series are autocorrelated, all are ready")
+    for size in sizes:
+        baseline, guard = Baseline(bucket_us=width, timezones=["UTC"]), Guard(bucket_us=width)
+        baseline.load(repeated(state[0], size // learnt))
+        guard.load(repeated(state[1], size // learnt))
+        traits, took = traits_of(world, size, 1e6), []
+        for k in range(begin, begin + 180):
+            mean = np.tile(source.draw(k / 1440, 1.0)[0], size // learnt)
+            began = time.process_time()
+            step(baseline, guard, traits, k, mean)
+            took.append(time.process_time() - began)
+        ordered = sorted(took)
+        day = 1439 * float(np.mean(ordered[:-1])) + ordered[-1]
+        held = bytes_of({"baseline": baseline.dump()["tables"], "guard": guard.dump()}) / size
+        print(
+            f"judging, {size:7,} series: {size * 1440 / day:9,.0f} series-ticks/s, {1e3 * day / 1440:8.3f} ms a tick "
+            f"(an end of a day {ordered[-1]:.2f} s), {1e6 * day / 1440 / size:.1f} us a series; "
+            f"{held / 1024:.2f} KiB a series",
+            flush=True,
+        )
+
+
+def bytes_of(state: Any) -> int:
+    """Of all arrays of a state."""
+    if isinstance(state, dict):
+        return sum(map(bytes_of, state.values()))
+    return int(state.nbytes)
+
+
+def repeated(state: Any, times: int) -> Any:
+    """A state whose tables have every row so often."""
+    if isinstance(state, dict):
+        return {name: repeated(value, times) for name, value in state.items()}
+    if isinstance(state, np.ndarray):
+        return np.concatenate([state] * times)
+    return state
+
+
+def step(baseline: Baseline, guard: Guard, traits: Traits, k: int, x: Floats) -> None:
+    start = START_US + k * MINUTE
+    seen = Observation(
+        start_us=start, end_us=start + MINUTE, x=x.astype(float), n=x.astype(float),
+        observed=np.ones(x.size, bool),
+    )  # fmt: skip
+    expected = baseline.expect(seen.start_us, seen.end_us, traits)
+    decision = guard.step(seen, expected, traits)
+    baseline.learn(
+        seen,
+        expected,
+        traits,
+        hold=decision.open | decision.pending,
+        incident_start_us=np.where(decision.open, decision.start_us, FOREVER),
+        accepted=np.zeros(x.size, bool),
     )
 
 
@@ -275,7 +358,16 @@ def main() -> None:
     parser.add_argument("--minutes", type=int, default=3000)
     parser.add_argument("--sketches", action="store_true", help="measure uniques and quantiles too")
     parser.add_argument("--cohorts", action="store_true", help="measure cohorts, and nothing else")
+    parser.add_argument(
+        "--judging",
+        type=int,
+        nargs="*",
+        help="baseline and guard of so many series, and nothing else",
+    )
     args = parser.parse_args()
+    if args.judging is not None:
+        judging(args.judging or [100, 1000, 10_000, 100_000])
+        return
     if args.cohorts:
         following(segments=50, starts=2000, days=2)
         return

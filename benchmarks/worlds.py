@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from monitor.baseline import Baseline
-from monitor.guard import Guard
+from monitor.guard import Drift, Guard
+from monitor.model.drift import Weeks
 from monitor.model.tick import LAWS, Expectation, Floats, Observation, Reason, Traits
 from monitor.model.time import DAY, FOREVER, MINUTE
 
@@ -30,6 +31,7 @@ class World:
     growth: float = 0.0  # a day
     wander: float = 0.0  # standard deviation of a day's random walk
     office: float | None = None  # busy from this hour on, for ten hours of a working day
+    rest: tuple[int, ...] = (5, 6)  # days of the weekend, in days since a Monday
     ar: float = 0.0  # standard deviation of an AR(rho) factor by bucket
     rho: float = 0.95
     heavy: bool = False  # log-normal values of which a few make up most of a bucket
@@ -46,6 +48,7 @@ class Run:
     bands: dict[int, float] = field(default_factory=dict)  # day to median sd_level
     dispersion: float = float("nan")
     expected: Expectation | None = None
+    drifts: list[tuple[float, int, bool]] = field(default_factory=list)  # day, row, up
 
 
 def traits_of(world: World, series: int, per_period: float) -> Traits:
@@ -81,10 +84,10 @@ class Source:
         minute = round(day * 1440)  # whole: a flank must not move by rounding
         world, hour, weekday = self.world, minute % 1440 / 60, minute // 1440 % 7
         if world.office is not None:
-            busy = world.office <= hour < world.office + 10 and weekday < 5
+            busy = world.office <= hour < world.office + 10 and weekday not in world.rest
             return 1.0 if busy else 0.25
         daily = 1 + world.amplitude * np.sin(2 * np.pi * (hour - 6) / 24)
-        return float(daily * (1 + (world.weekend if weekday >= 5 else 0)))
+        return float(daily * (1 + (world.weekend if weekday in world.rest else 0)))
 
     def draw(self, day: float, shift: Floats | float) -> tuple[Floats, Floats]:
         world, rng, size = self.world, self.random, self.level.size
@@ -139,6 +142,8 @@ def simulate(
     guard.append(series)
     traits = traits_of(world, series, per_period or TARGET_DAYS * 1440 / minutes)
     source, out = Source(world, series, minutes, seed), Run()
+    drift = Drift()
+    drift.table.append(series)
     everywhere = np.ones(series, bool)
     expected: Expectation | None = None
     for k in range(int(days * 1440 / minutes)):
@@ -149,14 +154,19 @@ def simulate(
         began = time.perf_counter()
         expected = baseline.expect(start, start + width, traits)
         decision = guard.step(seen, expected, traits)
+        accepted = decision.closed & (decision.reason == Reason.NEW_NORMAL)
         baseline.learn(
             seen,
             expected,
             traits,
             hold=decision.open | decision.pending,
             incident_start_us=np.where(decision.open, decision.start_us, FOREVER),
-            accepted=decision.closed & (decision.reason == Reason.NEW_NORMAL),
+            accepted=accepted,
         )
+        drift.note_steps(accepted, seen.end_us)
+        if drift.is_due(seen.end_us):
+            drift.looked(seen.end_us)
+            out.drifts += _drifts(drift, baseline.weeks(np.arange(series), traits), traits, day)
         if day >= timed_from:
             out.seconds += time.perf_counter() - began
             out.ticks += series
@@ -170,6 +180,16 @@ def simulate(
         out.dispersion = float(np.median(expected.phi))
     out.expected = expected
     return out
+
+
+def _drifts(
+    drift: Drift, weeks: Weeks | None, traits: Traits, day: float
+) -> list[tuple[float, int, bool]]:
+    """The drifts that a day brings, at one false a series in the target's days."""
+    if weeks is None:
+        return []
+    told = drift.step(weeks, traits, np.full(weeks.rows.size, np.log(TARGET_DAYS)))
+    return [(day, r, bool(told.moved[r] > 0)) for r in np.flatnonzero(told.opened).tolist()]
 
 
 def found(run: Run, rows: range, begin: float, minutes: int) -> Floats:

@@ -157,11 +157,43 @@ class Group(BaseModel):
         return {k: v for k, v in data.items() if v is not None or k in cls.keeps_null}
 
 
+class KafkaSecurity(Group):
+    """How to connect to Kafka: the names are Kafka's own ones, without `security.`, `sasl.`, `ssl.`.
+
+    Secrets stand in the environment or in files of their own, never here.
+    """
+
+    protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+    """Of the listener: whether it encrypts (SSL), and whether it asks for a login (SASL)."""
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    """Of the login, where the protocol has SASL."""
+    username: Text | None = None
+    """Of the login."""
+    password_env: Variable | None = None
+    """Name of the environment variable with the password."""
+    password_file: Text | None = None
+    """File that holds the password and nothing else."""
+    ca_file: Text | None = None
+    """PEM file with the authorities whose certificates are trusted; default: the system's."""
+    cert_file: Text | None = None
+    """PEM file with the client's own certificate, where the listener asks for one."""
+    key_file: Text | None = None
+    """PEM file with its key; default: it stands in `cert_file`."""
+    key_password_env: Variable | None = None
+    """Name of the environment variable with the key's password."""
+    key_password_file: Text | None = None
+    """File that holds the key's password and nothing else."""
+    check_hostname: bool = True
+    """Whether a broker's certificate must be for the name that it is reached by."""
+
+
 class KafkaSource(Group):
     """Events from a Kafka topic."""
 
     bootstrap_servers: Text = "localhost:9092"
     """`host:port`, several separated by commas."""
+    security: KafkaSecurity | None = None
+    """TLS and login; absent: neither."""
     topic: Text = "events"
     """The topic that the events arrive on."""
     group: Text = "monitor"
@@ -220,8 +252,47 @@ class AlertBudget(Group):
     """The period."""
 
 
+class Retention(Group):
+    """How long the journal's topics keep what is no state; the other topics keep the newest of every key."""
+
+    frames: PositiveDuration = 7 * DAY
+    """The log; a core that stands still for longer loses what it has not read."""
+    buckets: PositiveDuration = 35 * DAY
+    """Closed buckets, for charts and the API."""
+    dead_letters: PositiveDuration = 35 * DAY
+    """What could not be used."""
+
+
+TopicSettings = dict[Text, str | int | float | bool]
+"""Settings of a topic, by Kafka's names: `segment.bytes: 67108864`."""
+
+
+class StreamSettings(Group):
+    """More settings of the journal's topics, by Kafka's names, a mapping a stream."""
+
+    frames: TopicSettings = {}
+    """Of the log."""
+    snapshots: TopicSettings = {}
+    """Of the state."""
+    buckets: TopicSettings = {}
+    """Of closed buckets."""
+    alerts: TopicSettings = {}
+    """Of incidents."""
+    releases: TopicSettings = {}
+    """Of releases and annotations."""
+    verdicts: TopicSettings = {}
+    """Of what is known of releases."""
+    dead_letters: TopicSettings = {}
+    """Of what could not be used."""
+
+
 class KafkaJournal(Group):
     """The journal as Kafka topics `{prefix}.{stream}`."""
+
+    bootstrap_servers: Text | None = None
+    """Another listener of the source's cluster; default: the source's."""
+    security: KafkaSecurity | None = None
+    """TLS and login; default: the source's."""
 
     prefix: Text = "monitor"
     """First part of the topics' names."""
@@ -229,6 +300,12 @@ class KafkaJournal(Group):
     """Partitions of the log; cannot be changed later."""
     replication: Annotated[int, Field(ge=1)] = 1
     """Replication factor of the topics."""
+    min_insync_replicas: Annotated[int, Field(ge=1)] | None = None
+    """Copies that must have a write before it counts; default: one less than `replication`."""
+    retention: Retention = Retention()
+    """How long the topics keep what is no state."""
+    topics: StreamSettings = StreamSettings()
+    """More settings of the topics, by Kafka's names."""
 
 
 class Journal(Group):

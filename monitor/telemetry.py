@@ -20,6 +20,43 @@ _QUIET = ("faust", "mode", "monitor.kafka.hooks", "aiohttp.access", "aiokafka", 
 """Libraries whose chatter at `info` would bury the service's own lines."""
 
 
+_REPEATING = "aiokafka"
+"""While a broker is away its clients say so some hundred times a second."""
+_REPEAT_SECONDS = 30.0
+_MESSAGES_KEPT = 1_000
+
+
+class Seldom(logging.Filter):
+    """Lets each message of a library through once in a while, with the number of those held back.
+
+    Args:
+        library: name of its loggers, and what they begin with.
+        seconds: between two of the same message, whatever its values.
+    """
+
+    def __init__(self, library: str, seconds: float) -> None:
+        super().__init__()
+        self._library = library
+        self._seconds = seconds
+        self._passed: dict[str, tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a record is shown."""
+        if record.name.split(".")[0] != self._library:
+            return True
+        message = str(record.msg)
+        at, held = self._passed.get(message, (None, 0))
+        if at is not None and 0 <= record.created - at < self._seconds:
+            self._passed[message] = (at, held + 1)
+            return False
+        if len(self._passed) >= _MESSAGES_KEPT:
+            self._passed.clear()
+        self._passed[message] = (record.created, 0)
+        if held:
+            record.msg, record.args = f"{record.getMessage()} (and {held} like it)", ()
+        return True
+
+
 def configure(
     json: bool | None = None,
     level: str = "info",
@@ -99,6 +136,7 @@ def _configure_standard(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
         )
     )
+    handler.addFilter(Seldom(_REPEATING, _REPEAT_SECONDS))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
@@ -119,9 +157,11 @@ class Counters:
         events: lines read, by outcome: `accepted`, `dead_lettered`.
         dead_letters: by reason.
         late: accepted events whose bucket had ended by their source's watermark.
+        duplicates: lines that some metric uses whose event id was seen shortly before.
         folded: dimension values counted as `other`, by dimension.
         set_aside: events of units that a cohort could not count, by reason: `cohort_gone` (late, for one
             that is not kept any more), `too_many_starts` (of one unit in one cohort).
+        skipped: sums of buckets that were measured by other definitions than the core's, by metric.
         lost: events that retention removed before they were read.
         watermark: newest watermark, Unix seconds, by source.
         lag: events of the source that are not read yet.
@@ -129,7 +169,11 @@ class Counters:
         snapshots: snapshots, by outcome: `written`, `failed`, `restored`.
         snapshot_bytes, snapshot_offset: of the newest snapshot, by shard.
         alertmanager_posts: by outcome: `sent`, `rejected`, `failed`.
-        restarts: how often a role (or a shard) was started again after a fault, by role.
+        restarts: how often a role was started again after a fault, by role.
+        dropped: how often a partition (of the source, or a shard) was let go of after an error, to be
+            opened again, by role.
+        view_errors: how often the view could not be written, or a record not be used.
+        clock_jumps: how often the wall clock was set by more than a few seconds, by role.
         role_resident, role_files, role_tasks: bytes of memory, open files and asyncio tasks of a role's
             process, by role; of two processes of one role, those of the one that spoke last.
     """
@@ -152,6 +196,9 @@ class Counters:
             "dead_letters_total", "Lines that could not be used, by reason.", "reason"
         )
         self.late = counter("late_events_total", "Accepted events that came after their bucket.")
+        self.duplicates = counter(
+            "duplicate_events_total", "Event lines whose event_id was seen shortly before."
+        )
         self.folded = counter(
             "folded_values_total", "Dimension values counted as other.", "dimension"
         )
@@ -159,6 +206,9 @@ class Counters:
             "unit_events_set_aside_total",
             "Events of units that count in no cohort, by reason.",
             "reason",
+        )
+        self.skipped = counter(
+            "skipped_deltas_total", "Sums measured by other definitions than the core's.", "metric"
         )
         self.lost = counter("lost_events_total", "Events removed by retention before the reading.")
         self.watermark = Gauge(
@@ -179,6 +229,13 @@ class Counters:
             "alertmanager_posts_total", "Posts to Alertmanager, by outcome.", "outcome"
         )
         self.restarts = counter("restarts_total", "Starts of a role after a fault.", "role")
+        self.dropped = counter(
+            "partitions_dropped_total", "Partitions dropped after an error, to be reopened.", "role"
+        )
+        self.view_errors = counter(
+            "view_errors_total", "Writes of the view that failed, and records passed over."
+        )
+        self.clock_jumps = counter("clock_jumps_total", "Jumps of the wall clock.", "role")
         self.role_resident = latest("role_resident_bytes", "Memory of a role's process.", "role")
         self.role_files = latest("role_open_files", "Open files of a role's process.", "role")
         self.role_tasks = latest("role_tasks", "Asyncio tasks of a role's process.", "role")
@@ -194,6 +251,7 @@ class Counters:
         for outcome in ("accepted", "dead_lettered"):
             self.events.labels(outcome).inc(counts.get(outcome, 0))
         self.late.inc(counts.get("late", 0))
+        self.duplicates.inc(counts.get("duplicates", 0))
         for reason in reasons:
             self.dead_letters.labels(reason).inc()
 
@@ -220,6 +278,8 @@ class Counters:
             self.snapshots: ("written", "failed", "restored"),
             self.alertmanager_posts: ("sent", "rejected", "failed"),
             self.restarts: ("ingest", "core", "serve"),
+            self.dropped: ("ingest", "core"),
+            self.clock_jumps: ("ingest", "core", "serve"),
         }
         for metric, values in known.items():
             for value in values:

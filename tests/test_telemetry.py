@@ -11,7 +11,7 @@ import pytest
 import structlog
 from prometheus_client import CollectorRegistry
 
-from monitor.telemetry import Counters, configure
+from monitor.telemetry import Counters, Seldom, configure
 
 
 class Terminal(io.StringIO):
@@ -54,6 +54,36 @@ def test_no_color_of_the_environment_is_obeyed(monkeypatch: pytest.MonkeyPatch) 
         configure(stream=out)
         structlog.get_logger().info("source.assigned")
         assert ("\x1b[" in out.getvalue()) is coloured
+
+
+def test_what_a_client_says_again_and_again_is_shown_once_in_a_while() -> None:
+    out = io.StringIO()
+    configure(stream=out)
+    client, other = logging.getLogger("aiokafka.client"), logging.getLogger("library")
+    for number in range(100):
+        client.error("no connection to node %d", number)
+        client.error("no metadata")
+        other.error("again")
+    events = [json.loads(line)["event"] for line in out.getvalue().splitlines()]
+    assert [event for event in events if event != "again"] == [
+        "no connection to node 0",
+        "no metadata",
+    ]
+    assert events.count("again") == 100
+
+
+def test_what_was_held_back_is_counted_when_it_is_shown_again() -> None:
+    seldom = Seldom("aiokafka", seconds=30)
+
+    def shown(at: float, message: str = "no node %d") -> str | None:
+        record = logging.LogRecord("aiokafka.client", logging.ERROR, "", 0, message, (7,), None)
+        record.created = at
+        return record.getMessage() if seldom.filter(record) else None
+
+    assert [shown(at) for at in (0, 1, 29)] == ["no node 7", None, None]
+    assert shown(30) == "no node 7 (and 2 like it)"
+    assert shown(0) == "no node 7"  # the clock was set back
+    assert shown(61) == "no node 7"
 
 
 def test_levels_below_the_given_one_are_silent() -> None:
@@ -118,6 +148,8 @@ def test_counters_begin_at_zero_with_the_documented_names() -> None:
     assert registry.get_sample_value("monitor_events_total", {"outcome": "accepted"}) == 0
     assert registry.get_sample_value("monitor_dead_letters_total", {"reason": "bad_time"}) == 0
     assert registry.get_sample_value("monitor_late_events_total") == 0
+    counters.flushed({"accepted": 5, "duplicates": 2}, [])
+    assert registry.get_sample_value("monitor_duplicate_events_total") == 2
     counters.folded.labels("country").inc(2)
     counters.watermark.labels("0").set(12)
     counters.lag.labels("0").set(5)

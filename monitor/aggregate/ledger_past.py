@@ -40,10 +40,12 @@ class LedgerPast:
         base_us: width of the ledgers' buckets; divides the hour.
         state: what `dump` gave.
 
+    Attributes:
+        base_us: as given.
     """
 
     def __init__(self, base_us: int, state: dict[str, Any] | None = None) -> None:
-        self._base_us = base_us
+        self.base_us = base_us
         self._fine = _Totals(base_us, min(FINE_US // base_us, MOST_FINE) + 1)
         self._hours = _Totals(HOUR, HOURS + 1)
         self._keys: dict[Key, int] = {}
@@ -81,7 +83,7 @@ class LedgerPast:
                 self._grow(start, place, np.ones(1, np.int64))
         read = frame.stop - frame.start - frame.lost
         if frame.newest_us != NEVER and (read or frame.lost):
-            start = frame.newest_us // self._base_us * self._base_us
+            start = frame.newest_us // self.base_us * self.base_us
             place = np.array([self._place("", READ, ""), self._place("", LOST, "")])
             self._grow(start, place, np.array([read, frame.lost]))
 
@@ -114,7 +116,7 @@ class LedgerPast:
         """Add counts to a bucket; to the first one that is not final where it is."""
         if start_us < self._floor_us:
             return
-        start_us = max(start_us // self._base_us * self._base_us, self._fine.settled_us)
+        start_us = max(start_us // self.base_us * self.base_us, self._fine.settled_us)
         counts = self._open.get(start_us)
         if counts is None or len(counts) < self.size:
             grown = np.zeros(self.size, np.int64)
@@ -126,7 +128,7 @@ class LedgerPast:
 
     def settle(self, until_us: int) -> None:
         """Make what lies before this time final: every source's watermark has passed it."""
-        until_us -= until_us % self._base_us
+        until_us -= until_us % self.base_us
         if until_us <= self._fine.settled_us:
             return
         for start in sorted(s for s in self._open if s < until_us):
@@ -134,7 +136,7 @@ class LedgerPast:
             self._advance(start)
             self._fine.add(counts)
             self._hours.add(counts)
-            self._advance(start + self._base_us)
+            self._advance(start + self.base_us)
         if self._fine.begun:
             self._advance(until_us)
 
@@ -145,7 +147,7 @@ class LedgerPast:
     def settle_all(self) -> None:
         """Make everything final: nothing is to come any more."""
         if self._open:
-            self.settle(max(self._open) + self._base_us)
+            self.settle(max(self._open) + self.base_us)
 
     def between(self, since_us: int, until_us: int) -> Ints | None:
         """Counts by key of the whole base buckets (or hours, if long ago) of a span that are final.
@@ -173,7 +175,7 @@ class LedgerPast:
     def dump(self) -> dict[str, Any]:
         """The state as plain values and arrays."""
         return {
-            "base": self._base_us,
+            "base": self.base_us,
             "keys": [list(key) for key in self._keys],
             "open": sorted(self._open.items()),
             "floor": self._floor_us,

@@ -13,6 +13,7 @@ from monitor.alert.lifecycle import TICKET, Change, Identity
 from monitor.definitions.plan import MetricPlan
 from monitor.model.drift import Drifting, Weeks
 from monitor.model.incident import Incident, IncidentChanged, IncidentState
+from monitor.model.quantity import percent
 from monitor.model.tick import Reason
 from monitor.model.time import from_rfc3339, to_rfc3339
 from monitor.stats.exact import round_one
@@ -151,12 +152,12 @@ def _summary(plan: MetricPlan, incident: Incident, trend: float) -> str:
     side = "below" if (incident.relative_shift or 0.0) < 0 else "above"
     between = ""
     if incident.interval is not None:
-        low, high = (text.percent(edge) for edge in incident.interval)
+        low, high = (percent(edge) for edge in incident.interval)
         between = f"95 % interval {low} to {high}, "
-    grew = f", beyond {text.percent(math.expm1(trend))} a week as before" if trend else ""
+    grew = f", beyond {percent(math.expm1(trend))} a week as before" if trend else ""
     found = text.moment(from_rfc3339(incident.detected_at))
     return (
-        f"{what} drifts {incident.direction}: its last 7 days lie {text.percent(incident.relative_shift)[1:]} "
+        f"{what} drifts {incident.direction}: its last 7 days lie {percent(incident.relative_shift)[1:]} "
         f"{side} the 7 before: {text.number(incident.value)}{unit} against "
         f"{text.number(incident.expected)}{unit} ({between}n = {text.number(incident.n)}){grew}. "
         f"Evidence: {text.odds(incident.evidence)} against a level that only wanders, as far as its "

@@ -72,6 +72,7 @@ class Context:
         moved: whether that is so much that it is the measurement that moved.
         going_on: of a silent series, what else arrives.
         expected: of a silent series, how many units were expected since it fell silent.
+        quiet_us: of a silent series, from when on none of its events came; None where not known.
         part: of a whole that is not silent, the segment whose silence makes most of the shift.
         mix: of a rate, what its rates did and what its mix did.
     """
@@ -83,6 +84,7 @@ class Context:
     moved: bool = False
     going_on: Others = NOTHING_KNOWN
     expected: float = math.nan
+    quiet_us: int | None = None
     part: Part | None = None
     mix: dict[str, Any] | None = None
 
@@ -376,7 +378,8 @@ def _headline(plan: MetricPlan, held: _Open, context: Context) -> str:
         return silence.headline(
             plan,
             incident,
-            held.started_us,
+            held.started_us if context.quiet_us is None else context.quiet_us,
+            none_came=context.quiet_us is not None,
             expected=context.expected,
             going_on=context.going_on,
             seen=measured.listed(context.account.causes) if context.account else "",

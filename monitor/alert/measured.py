@@ -10,6 +10,7 @@ from monitor.model.quality import Account, Cause, Seen, Share
 from monitor.model.quantity import percent
 from monitor.stats.exact import round_one
 
+_ALL = "all"
 WHOLE = ""
 """Among what was seen, the lines of all event names of a metric."""
 _LISTED = 3
@@ -20,7 +21,7 @@ def data_quality(seen: Mapping[str, Seen], silent: Sequence[dict[str, str]]) -> 
 
     Args:
         seen: by event name, and of all lines of the metric.
-        silent: series that fell silent.
+        silent: series that fell silent, in any order: that of rows depends on how sources interleave.
     """
     whole = seen.get(WHOLE, Seen())
     found = causes(seen)
@@ -29,10 +30,14 @@ def data_quality(seen: Mapping[str, Seen], silent: Sequence[dict[str, str]]) -> 
         reasons=[phrase(cause) for cause in found],
         duplicates=_known(whole.repeated),
         late=_known(whole.late),
-        silent=list(silent),
+        silent=sorted(silent, key=_whole_first),
         missing=_known(whole.incomplete),
         malformed=_known(whole.malformed),
     )
+
+
+def _whole_first(place: Mapping[str, str]) -> tuple[bool, str, str]:
+    return place["dimension"] != _ALL, place["dimension"], place["segment"]
 
 
 def causes(seen: Mapping[str, Seen]) -> list[Cause]:

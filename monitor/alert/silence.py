@@ -66,6 +66,7 @@ def headline(
     *,
     expected: float,
     going_on: Others,
+    none_came: bool = False,
     seen: str = "",
 ) -> str:
     """What stopped, where, since when, how much was expected; and what that may mean.
@@ -76,13 +77,14 @@ def headline(
         started_us: since when it is silent.
         expected: units expected since then; NaN where unknown.
         going_on: what else arrives.
+        none_came: whether it is known that nothing has come since then.
         seen: what was seen of its lines that accounts for it.
     """
     place = _place(plan, incident.dimension, incident.segment)
     events = _events(plan, incident.dimension, incident.segment)
     since = f"since {moment(started_us)}"
     units = f", {number(expected)} expected" if math.isfinite(expected) and expected > 0 else ""
-    heard = incident.n if incident.relative_shift is not None else 0
+    heard = 0 if none_came or incident.relative_shift is None else incident.n
     what = f"no {events}{place} {since}{units}"
     if heard:
         what = f"no {events}{place} any more {since}, {number(heard)} of{units[1:] or ' many'}"

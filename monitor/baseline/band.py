@@ -7,6 +7,7 @@ outage does not widen the band for weeks.
 
 import numpy as np
 
+from monitor.baseline.codes import SCALE, SQUARE
 from monitor.model.table import Column, Table
 from monitor.model.tick import Bools, Floats
 from monitor.stats.robust import NORMAL_MAD, count_last, median_last
@@ -24,7 +25,7 @@ WINSORISED = 0.7117
 """... of which a normal error keeps this: E min(Z^2, 4 median Z^2)."""
 SMALLEST = 1e-12
 LARGEST = 60_000.0
-"""Errors are kept in half precision, which ends here."""
+"""Errors of days are kept in half precision, which ends here."""
 _NAN = float("nan")
 
 
@@ -39,11 +40,11 @@ class Band:
     def __init__(self, slots_a_day: int, week: int) -> None:
         self.slots_a_day = slots_a_day
         self.hours = min(HOURS, max(week, LEAST_HOURS))
-        ring = Column(dtype="f2", shape=(self.hours,), fill=_NAN)
+        ring = Column(dtype="u1", shape=(self.hours,))
         days = Column(dtype="f4", shape=(DAYS,), fill=_NAN)
         self.table = Table(
             {
-                "error": ring,
+                "square": ring,
                 "noise_sd": ring,
                 "hour_at": Column(dtype="i8"),
                 "day_error": Column(dtype="f2", shape=(DAYS,), fill=_NAN),
@@ -62,10 +63,10 @@ class Band:
         t = self.table
         rows = np.flatnonzero(used)
         at = t["hour_at"][rows] % self.hours
-        error = np.minimum(x[rows] / expected[rows] - 1.0, LARGEST)
-        t["error"][rows, at] = error.astype(np.float16)
-        noise = np.minimum(np.sqrt(variance[rows]) / expected[rows], LARGEST)
-        t["noise_sd"][rows, at] = noise.astype(np.float16)
+        error = x[rows] / expected[rows] - 1.0
+        noise = np.maximum(variance[rows] / expected[rows] ** 2, SMALLEST)
+        t["square"][rows, at] = SQUARE.encode(error * error / noise)
+        t["noise_sd"][rows, at] = SCALE.encode(np.sqrt(noise))
         t["hour_at"][rows] += 1
         t["day_x"] += np.where(used, x, 0.0)
         t["day_expected"] += np.where(used, expected, 0.0)
@@ -90,12 +91,12 @@ class Band:
     def _hour(self) -> Floats:
         """Squared error of the baseline that the hours imply: mean q = 1 + b^2 mean(1/noise)."""
         t = self.table
-        noise = np.maximum(t["noise_sd"].astype(np.float64) ** 2, SMALLEST)
-        q = t["error"].astype(np.float64) ** 2 / noise
+        noise = SCALE.decode(t["noise_sd"]) ** 2
+        q = SQUARE.decode(t["square"])
         limit = WINSOR * median_last(q)[:, None]
         known, count = ~np.isnan(q), np.maximum(count_last(q), 1)
         kept = np.where(known, np.minimum(q, limit), 0.0).sum(axis=1) / count
-        precision = np.where(known, 1.0 / noise, 0.0).sum(axis=1) / count
+        precision = np.where(known, 1.0 / np.where(known, noise, 1.0), 0.0).sum(axis=1) / count
         excess = np.maximum(HOUR_SLACK * kept / WINSORISED - 1.0, 0.0)
         return np.where(precision > 0, excess / np.maximum(precision, SMALLEST), 0.0)
 

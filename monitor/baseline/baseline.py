@@ -239,7 +239,10 @@ class Baseline:
     ) -> None:
         rows, level = self._rows, expected.level
         mean = laws.expected_total(level, seen.n, traits.total)
-        variance = laws.variance(traits.law, level, mean)
+        # of rough quarters the variance is larger than that of the law, in the same measure as phi
+        rough = expected.phi / rows["phi"]
+        rough = np.where(rough > 1.0, rough, 1.0)
+        variance = rough * laws.variance(traits.law, level, mean)
         used = seen.observed & (variance > 0)
         new = seen.observed & (rows["first"] < 0)
         rows["first"] = np.where(new, slot, rows["first"])
@@ -292,6 +295,7 @@ class Baseline:
             self._level.choose()
             self._band.close_day()
             self._fit(traits)
+            self._quarters.find_weekends(rows["profile"])
         self._set_base(slot + 1, traits)
         for name in ("x", "n", "buckets", "shape", "variance", "held"):
             rows[name] = np.zeros_like(rows[name])
@@ -316,7 +320,7 @@ class Baseline:
         rows, level = self._rows, self._level
         expected = rows["shape"] * level.table["base"]
         forecast = enough & (expected > 0) & (rows["weeks"] > 0)
-        rows["forecasts"] += forecast
+        rows["forecasts"] += enough & (rows["weeks"] > 0)
         known = forecast & ~np.isnan(rows["phi"])
         process = self._autocorrelation.process()
         chance = rows["phi"] * rows["variance"] + process.slot * expected * expected
@@ -332,10 +336,14 @@ class Baseline:
         self._band.learn(rows["x"], expected, chance, known)
 
     def _learn_quarters(self, slot: int, traits: Traits, noise: Floats, calm: Bools) -> None:
-        in_use = self._forecast(slot, traits).parts
-        if in_use is not None:
+        forecast = self._forecast(slot, traits)
+        if forecast.parts is not None:
             local = self._slots.local(slot)[traits.timezone] % self._slots.week
-            self._quarters.commit(local, in_use, calm, self._quarter_noise(noise))
+            of_bucket = forecast.noise[:, None] * np.exp(-forecast.parts)
+            of_bucket = of_bucket + self._autocorrelation.process().tau2[:, None]
+            self._quarters.commit(
+                local, forecast.parts, calm, self._quarter_noise(noise), of_bucket
+            )
 
     def _quarter_noise(self, noise: Floats) -> Floats:
         """Relative variance of a quarter's share of an hour that varies by `noise`."""
@@ -410,6 +418,11 @@ class Baseline:
         variance = self._band_variance(noise + process.slot, process)
         forecasts = max(FORECAST_US // slots.width_us, LEAST_FORECASTS)
         is_share = traits.law == laws.BETA_BINOMIAL
+        parts = self._quarters.factors(local, self._quarter_noise(noise + process.slot))
+        rough = None
+        if parts is not None:
+            of_bucket = noise[:, None] / slots.share * np.exp(-parts)
+            rough = self._quarters.roughness(local, of_bucket, process.tau2)
         zones = slots.holiday(slot)
         holiday = None if zones is None or not zones.any() else zones[traits.timezone]
         ready = (rows["forecasts"] >= forecasts) & ~np.isnan(value) & ~np.isnan(rows["phi"])
@@ -420,7 +433,9 @@ class Baseline:
             mean=np.where(traits.total, value * slots.share, value),
             slope=slope,
             curve=curve,
-            parts=self._quarters.factors(local, self._quarter_noise(noise + process.slot)),
+            parts=parts,
+            rough=rough,
+            noise=noise / slots.share,
             ceiling=np.where(is_share, LARGEST_SHARE, np.inf),
             count=traits.law == laws.NEGATIVE_BINOMIAL,
             units=n * slots.share,

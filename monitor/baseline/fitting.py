@@ -11,6 +11,7 @@ from monitor.baseline.weeks import newest_weeks
 from monitor.model.table import Table
 from monitor.model.tick import Traits
 from monitor.stats import laws
+from monitor.stats.robust import median_last
 
 _CHUNK = 1024
 """Rows whose profiles are fitted together: their weeks fit into the cache."""
@@ -20,6 +21,9 @@ def fit_profiles(
     rows: Table, history: History, slots: Slots, process: Process, *, per_slot: int, traits: Traits
 ) -> None:
     """Fit the profiles of all rows, from `phi` into `profile`, `units`, `weeks` and `left`.
+
+    The level says where a series stands against its profile: a new profile is put where most of the
+    week stays what it was, else what is learnt of a weekend would move the level of all days.
 
     Args:
         rows: where they stand.
@@ -41,7 +45,9 @@ def fit_profiles(
                 rho=process.rho[at] ** per_slot,
             )
             found = profile.fit(weeks, total, law == laws.BETA_BINOMIAL, chance)
-            rows["profile"][at] = found.shape
+            old = np.where((rows["weeks"][at] > 0)[:, None], rows["profile"][at], np.nan)
+            moved = median_last(found.shape - old)[:, None]
+            rows["profile"][at] = found.shape - np.where(np.isnan(moved), 0.0, moved)
             rows["units"][at] = WIDE.encode(found.units)
             rows["weeks"][at] = found.weeks
             rows["left"][at] = found.left

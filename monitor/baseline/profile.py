@@ -106,11 +106,13 @@ def fit(weeks: Weeks, total: Bools, share: Bools, chance: Chance) -> Profile:
     pairs = np.flatnonzero((known == LEAST_WEEKS).any(axis=1))
     if pairs.size:
         shape[pairs] = _of_two(rest[pairs])
+    doubtful = np.zeros(shape.shape, dtype=np.bool_)
     single = np.flatnonzero((known == 1).any(axis=1))
     if single.size:
         daily = _time_of_day(rest[single])
         odd = (known[single] == 1) & (np.abs(shape[single] - daily) > MOST_OF_ONE)
         shape[single] = np.where(odd, daily, shape[single])
+        doubtful[single] = odd
     shape = _fill(shape)
     count = np.where(np.count_nonzero(full, axis=1) >= LEAST_WEEKS, full.sum(axis=1), 0)
     shape = shape - np.mean(shape, axis=1)[:, None]
@@ -121,7 +123,7 @@ def fit(weeks: Weeks, total: Bools, share: Bools, chance: Chance) -> Profile:
     one = MEDIAN_OF_WEEKS / np.maximum(count, 1)
     shape, left = smooth(shape, one * white, one * wander, chance.rho)
     return Profile(
-        shape=np.where(count[:, None] > 0, shape, np.nan),
+        shape=np.where((count[:, None] > 0) & ~doubtful, shape, np.nan),
         units=_units(weeks, full),
         weeks=count,
         left=left,

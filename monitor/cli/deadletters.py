@@ -22,7 +22,7 @@ from monitor.journal.letters import Choice, Letters, Outlet, Tally
 from monitor.journal.letters_file import FileOutlet
 from monitor.journal.letters_folder import FolderLetters
 from monitor.journal.letters_state import StateLetters
-from monitor.kafka.broker import Broker
+from monitor.kafka.connections import journal_broker
 from monitor.kafka.letters import TopicLetters
 from monitor.model.event import Reject
 from monitor.model.letter import Letter
@@ -293,7 +293,7 @@ def _service(config: Path) -> Letters:
     kafka = settings.source.kafka
     if kafka is not None:
         prefix = (settings.kafka_journal or KafkaJournal()).prefix
-        broker = Broker(address=kafka.bootstrap_servers)
+        broker = journal_broker(settings)
         return TopicLetters(broker, prefix=prefix, source=kafka.topic)
     if not Path(settings.sqlite_path).exists():
         message = (

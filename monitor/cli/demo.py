@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -22,6 +23,8 @@ from monitor.embedded.state_file import StoreKeeper, held
 from monitor.embedded.story import HISTORY_US, CompressedClock, Story
 from monitor.errors import MonitorError
 from monitor.ingest.synthetic import parse_fault
+from monitor.kafka.broker import Broker
+from monitor.kafka.connections import source_broker
 from monitor.model.quantity import parse_duration
 from monitor.model.time import DAY, MINUTE, from_rfc3339
 from monitor.settings import environment
@@ -81,6 +84,12 @@ class Instant(click.ParamType):
 )
 @click.option("--topic", default="events", show_default=True, help="Of --kafka.")
 @click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Of --kafka: folder whose source.kafka.security lets in [neither TLS nor login].",
+)
+@click.option(
     "--history",
     "history_us",
     type=Span(),
@@ -102,6 +111,7 @@ def command(
     write: Path | None,
     kafka: str | None,
     topic: str,
+    config: Path | None,
     history_us: int,
     until_us: int | None,
     faults: tuple[str, ...],
@@ -118,6 +128,9 @@ def command(
     if write is not None and kafka is not None:
         message = "--write and --kafka exclude each other"
         raise click.UsageError(message)
+    if config is not None and kafka is None:
+        message = "--config belongs to --kafka"
+        raise click.UsageError(message)
     if write is None and (single or until_us is not None):
         message = "--single and --until belong to --write"
         raise click.UsageError(message)
@@ -127,9 +140,17 @@ def command(
     if write is not None:
         write_file(story, write, single=single)
     elif kafka is not None:
-        asyncio.run(produce_events(story, kafka, topic, lasts_us=lasts_us))
+        asyncio.run(produce_events(story, _broker(kafka, config), topic, lasts_us=lasts_us))
     else:
         _watch(story, port=port, lasts_us=lasts_us, as_json=as_json)
+
+
+def _broker(address: str, config: Path | None) -> Broker:
+    """The broker at an address, with what a configuration says of TLS and login."""
+    if config is None:
+        return Broker(address=address, setting="--kafka")
+    settings = load(config, environment=environment()).settings
+    return replace(source_broker(settings), address=address, setting="--kafka")
 
 
 def _watch(story: Story, *, port: int | None, lasts_us: int | None, as_json: bool) -> None:

@@ -14,6 +14,7 @@ from monitor.cli.one_process import ends_after, stopped_by_signals
 from monitor.clock import wall_clock
 from monitor.embedded import shop_file
 from monitor.embedded.story import Story
+from monitor.kafka.broker import Broker
 from monitor.kafka.produce import produce
 from monitor.model.time import DAY, MINUTE, SECOND
 
@@ -28,7 +29,7 @@ def write_file(story: Story, path: Path, *, single: bool) -> None:
     click.echo(f"wrote {lines:,} lines to {path}; {path}{shop_file.TRUTH} says what went wrong")
 
 
-async def produce_events(story: Story, address: str, topic: str, *, lasts_us: int | None) -> None:
+async def produce_events(story: Story, broker: Broker, topic: str, *, lasts_us: int | None) -> None:
     """The story so far, then every minute as it ends, until told to stop.
 
     Raises:
@@ -43,18 +44,21 @@ async def produce_events(story: Story, address: str, topic: str, *, lasts_us: in
         with _minutes("producing", story.minutes) as advance:
             while minute < story.minutes and not stopping.is_set():
                 stop = min(minute + _STEP_MINUTES, story.minutes)
-                await produce(address, topic, shop.lines(minute, stop))
+                await produce(broker, topic, shop.lines(minute, stop))
                 advance(stop - minute)
                 minute = stop
-        click.echo(f"topic {topic!r} on {address} has the shop's past; it goes on live", err=True)
+        place = f"topic {topic!r} on {broker.address}"
+        click.echo(f"{place} has the shop's past; it goes on live", err=True)
         shop = story.shop(aggregated=False)
         while not await _is_set(stopping, (minute + 1) * MINUTE + story.start_us):
-            await produce(address, topic, shop.lines(minute, minute + 1))
+            await produce(broker, topic, shop.lines(minute, minute + 1))
             minute += 1
 
 
 async def _is_set(stopping: asyncio.Event, until_us: int) -> bool:
     """Wait for the event until that time; whether it was set."""
+    if stopping.is_set():  # a wait for no time at all would not see it
+        return True
     try:
         await asyncio.wait_for(stopping.wait(), max(0.0, (until_us - wall_clock()) / SECOND))
     except TimeoutError:

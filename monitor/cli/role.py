@@ -8,8 +8,9 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import AsyncIterable, Awaitable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Iterable
 from pathlib import Path
+from typing import Any
 
 import click
 import structlog
@@ -19,6 +20,7 @@ from monitor import telemetry
 from monitor.api.app import create_app
 from monitor.api.serving import serve
 from monitor.api.tokens import Tokens
+from monitor.cli.clock_watch import watch_clock
 from monitor.cli.vitals import keep_vitals
 from monitor.clock import wall_clock
 from monitor.definitions import Configuration, load
@@ -88,7 +90,10 @@ class Role:
             running = await serve(app, settings.api.host, settings.api.port, protected=bool(tokens))
             pusher = self._pusher(store, running.url)
             view = self.service.view(
-                store, changed=pusher.notify if pusher else _nothing, caught_up=caught_up.set
+                store,
+                counters=self.counters,
+                changed=pusher.notify if pusher else _nothing,
+                caught_up=caught_up.set,
             )
             pushing = asyncio.create_task(_push(pusher, caught_up))
             try:
@@ -111,7 +116,9 @@ class Role:
             caught_up = asyncio.Event()
             if keeper is not None:
                 _listen(hooks, keeper)
-            view = self.service.view(store, changed=_nothing, caught_up=caught_up.set)
+            view = self.service.view(
+                store, counters=self.counters, changed=_nothing, caught_up=caught_up.set
+            )
             keeping = asyncio.create_task(_keep(keeper, caught_up))
             try:
                 async with hooks.app:
@@ -157,7 +164,8 @@ async def _push(pusher: AlertmanagerPusher | None, caught_up: asyncio.Event) -> 
 
 
 async def _until_stopped(
-    work: Callable[[asyncio.Event], Awaitable[None]], vitals: Callable[[], Awaitable[None]]
+    work: Callable[[asyncio.Event], Awaitable[None]],
+    watches: Callable[[], Iterable[Coroutine[Any, Any, None]]],
 ) -> None:
     """Run a role until it is told to stop, and then for a few seconds at most."""
     loop = asyncio.get_running_loop()
@@ -165,14 +173,13 @@ async def _until_stopped(
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    orphaned = asyncio.create_task(_orphaned(stopping))
-    observing = asyncio.ensure_future(vitals())
+    beside = [asyncio.create_task(watch) for watch in (_orphaned(stopping), *watches())]
     working = asyncio.ensure_future(work(stopping))
     told = asyncio.create_task(stopping.wait())
     await asyncio.wait({working, told}, return_when=asyncio.FIRST_COMPLETED)
     await asyncio.wait({working}, timeout=_GRACE_SECONDS)
-    for beside in (orphaned, observing, told):
-        beside.cancel()
+    for watching in (*beside, told):
+        watching.cancel()
     if not working.done():
         _log.error("role.overdue", after_seconds=_GRACE_SECONDS)
         working.cancel()
@@ -197,8 +204,9 @@ async def _orphaned(stopping: asyncio.Event) -> None:
 @click.argument("name", type=click.Choice(["ingest", "core", "serve", "hooks"]))
 @click.option("--config", type=click.Path(path_type=Path), required=True)
 @click.option("--state", type=click.Path(path_type=Path), required=True)
+@click.option("--instance")
 @click.option("--again", is_flag=True)
-def command(name: str, config: Path, state: Path, again: bool) -> None:
+def command(name: str, config: Path, state: Path, instance: str | None, again: bool) -> None:
     """Run one role; its supervisor holds the other end of standard input."""
     telemetry.configure()
     structlog.contextvars.bind_contextvars(role=name)
@@ -207,9 +215,15 @@ def command(name: str, config: Path, state: Path, again: bool) -> None:
     if again:
         counters.restarts.labels(name).inc()
     relax_collector()
-    with contextlib.closing(StateFolder.of(configuration, state)) as folder:
+    with contextlib.closing(StateFolder.of(configuration, state, name=instance)) as folder:
         role = Role(configuration, folder, counters)
-        asyncio.run(_until_stopped(getattr(role, name), lambda: keep_vitals(name, counters)))
+        jumps = counters.clock_jumps.labels(name)
+        asyncio.run(
+            _until_stopped(
+                getattr(role, name),
+                lambda: (watch_clock(wall_clock, jumps), keep_vitals(name, counters)),
+            )
+        )
 
 
 def main() -> int:

@@ -63,21 +63,19 @@ class CohortLane(Lane):
         """
         self.cohorts.end_input()
         effects = [*self._mature(watermark_us, watermark_us), *self.restate()]
-        immature: set[int] = set()
         for tick in self.cohorts.partials():
             ended = self.cohorts.is_ended(tick)
-            if ended:
-                immature.add(tick.observation.start_us)
             effects.append(self._partial(tick, State.IMMATURE if ended else State.PARTIAL))
             if self.panel.is_late_due():
-                effects += self._restate_some(immature)
-        return effects + self._restate_some(immature)
+                effects += self._restate_unjudged(watermark_us)
+        return effects + self._restate_unjudged(watermark_us)
 
-    def _restate_some(self, immature: set[int]) -> list[Effect]:
-        """Apply the late events so far; these buckets were not judged."""
+    def _restate_unjudged(self, watermark_us: int) -> list[Effect]:
+        """Apply the late events so far; cohorts that are not mature by then were not judged."""
         return [
             replace(effect, unjudged=State.IMMATURE)
-            if isinstance(effect, RestatedBucket) and effect.start_us in immature
+            if isinstance(effect, RestatedBucket)
+            and self.cohorts.horizon.mature_us(effect.end_us) > watermark_us
             else effect
             for effect in self.restate()
         ]

@@ -76,6 +76,7 @@ class Contexts:
             if is_quality(metric.name)
             else self._measurement.seen(metric, since_us, judged.known_us)
         )
+        since = self._quiet_since(row, since_us, judged.known_us) if row in quiet else None
         return Context(
             segments=[{**self._place(r), **_rounded(figures)} for r, figures in where.segments],
             mix=self._mix(metric, where),
@@ -83,8 +84,13 @@ class Contexts:
             seen=seen,
             account=found,
             moved=is_moved(found),
-            going_on=self._going_on(row, since_us, judged.known_us) if row in quiet else Others(),
-            expected=self._expected(row, judged, since_us),
+            going_on=(
+                self._going_on(row, since or since_us, judged.known_us)
+                if row in quiet
+                else Others()
+            ),
+            expected=self._expected(row, judged, since or since_us),
+            quiet_us=since,
             part=self._silent_part(row, quiet, judged),
         )
 
@@ -131,19 +137,37 @@ class Contexts:
         if is_quality(identity.plan.name):
             return None
         seen = self._measurement.seen(identity.plan, since_us, judged.known_us)
-        return account(identity.plan, _dimensions(identity), identity.segment, shift, seen)
+        return account(
+            identity.plan,
+            _dimensions(identity),
+            identity.segment,
+            shift,
+            seen,
+            part=_part_of_whole(row, judged),
+        )
 
-    def _going_on(self, row: int, since_us: int, until_us: int) -> Others:
+    def _emitter(self, row: int) -> tuple[set[str], str | None]:
+        """The event names that a series rests on, and the app version that it is of."""
         identity = self.identity(row)
         values = dict(zip(_dimensions(identity), parse_segment(identity.segment), strict=False))
         own = set(line_fields(identity.plan))
         if is_quality(identity.plan.name):
             own = {values[EVENT]} if EVENT in values else self._measurement.events()
-        return self._measurement.going_on(own, since_us, until_us, version=values.get(APP_VERSION))
+        return own, values.get(APP_VERSION)
+
+    def _going_on(self, row: int, since_us: int, until_us: int) -> Others:
+        own, version = self._emitter(row)
+        return self._measurement.going_on(own, since_us, until_us, version=version)
+
+    def _quiet_since(self, row: int, since_us: int, until_us: int) -> int | None:
+        """From when on nothing came that a silent series rests on; None where that is not known."""
+        own, version = self._emitter(row)
+        return self._measurement.quiet_since(own, since_us, until_us, version=version)
 
     def _expected(self, row: int, judged: Judged, since_us: int) -> float:
-        """Units that were expected since a time."""
-        if self.identity(row).plan.kind in _UNITS:
+        """Units that were expected since a time, which is not before the shift began."""
+        counts = self.identity(row).plan.kind in _UNITS
+        if counts and since_us <= judged.decision.start_us[row]:
             return float(judged.decision.sum_expected[row])
         units = float(judged.expectation.units[row])
         return round(units * max(1.0, (judged.end_us - since_us) / judged.width_us))
@@ -221,6 +245,13 @@ def _is_silent(judged: Judged) -> Bools:
 
 def _dimensions(identity: Identity) -> list[str]:
     return [] if identity.dimension == ALL else parse_segment(identity.dimension)
+
+
+def _part_of_whole(row: int, judged: Judged) -> float:
+    """What is expected of a segment, as a share of what is expected of its whole; 1 of a whole."""
+    parent, level = int(judged.traits.parent[row]), judged.expectation.level
+    known = parent >= 0 and level[row] > 0 and level[parent] > 0
+    return float(level[row] / level[parent]) if known else 1.0
 
 
 def _shift(row: int, judged: Judged) -> float:

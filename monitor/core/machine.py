@@ -22,7 +22,8 @@ class Machine:
     """The state machine of one shard.
 
     Args:
-        shows_running: whether cohorts are shown before they can be judged. Decisions are the same.
+        shows_running: whether cohorts are shown before they can be judged, and the buckets of the
+            measurement. Decisions are the same.
 
     Attributes:
         plan: the compiled definitions.
@@ -41,6 +42,7 @@ class Machine:
         self.plan = plan
         self.shard = shard
         self.counters: Counter[str] = Counter()
+        self.skipped: Counter[str] = Counter()
         self._book = Book()
         self._sources = Sources() if state is None else Sources.load(state["sources"])
         if state is not None:
@@ -146,6 +148,7 @@ class Machine:
         metric = self._metrics.get(deltas.metric)
         if metric is None or metric.formula != deltas.formula:
             self.counters["deltas_of_other_definitions"] += len(deltas.bucket)
+            self.skipped[deltas.metric] += len(deltas.bucket)
             return
         self.counters["deltas"] += self._lane_of[deltas.metric].panel.merge(deltas)
 

@@ -1,7 +1,7 @@
 """Open tickets of a measurement that moved: whether it still accounts for what is observed.
 
-Over the last few buckets, the shift that is left must be beyond noise and the null band, and the
-measurement must account for less than half of it: then the ticket ends, and evidence starts anew, so that
+Over the last few buckets the shift must be beyond noise and the null band, so must be what is left of it
+without the measurement's part, and that part must be less than half of it: then the ticket ends, and evidence starts anew, so that
 a real shift behind it is found and paged. Where the shift is gone, the guard's recovery ends it.
 """
 
@@ -57,9 +57,13 @@ class MeasuredTickets:
         shift, sd_level = x / expected - 1.0, float(judged.expectation.sd_level[row])
         band = max(float(judged.traits.min_relative_shift[row]), _BAND_SDS * sd_level)
         noise = math.sqrt(max(variance, 0.0) / expected**2 + sd_level**2)
-        if not abs(shift) > max(_BAND_MARGIN * band, _SDS * noise):
+        least = max(_BAND_MARGIN * band, _SDS * noise)
+        if not abs(shift) > least:
             return False
-        return not is_moved(contexts.account(row, judged, shift, since_us))
+        found = contexts.account(row, judged, shift, since_us)
+        by_itself = 1.0 + (0.0 if found is None else found.effect)
+        left = (1.0 + shift) / by_itself - 1.0
+        return abs(left) > least / math.sqrt(min(by_itself, 1.0)) and not is_moved(found)
 
     def dump(self) -> list[list[Any]]:
         """The sums as plain values."""

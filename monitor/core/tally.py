@@ -4,7 +4,7 @@ from collections import Counter
 
 from monitor.core.machine import Machine
 
-FOLDED, SET_ASIDE = "folded", "set_aside"
+FOLDED, SET_ASIDE, SKIPPED = "folded", "set_aside", "skipped"
 """Names of counters (`telemetry.Counters`)."""
 
 
@@ -15,4 +15,6 @@ def tally(machine: Machine) -> Counter[tuple[str, str]]:
         found[FOLDED, dimension] += events
     for reason, events in machine.set_aside.items():
         found[SET_ASIDE, reason] += events
+    for metric, deltas in machine.skipped.items():
+        found[SKIPPED, metric] += deltas
     return found

@@ -4,6 +4,12 @@ import ipaddress
 import re
 from collections.abc import Iterator, Mapping
 
+from monitor.definitions.kafka_settings import (
+    check_journal,
+    check_source,
+    security_doubts,
+    topic_name,
+)
 from monitor.definitions.mistake import Fault
 from monitor.settings import KafkaJournal, Settings, Source
 
@@ -11,8 +17,6 @@ STREAMS = ("frames", "snapshots", "buckets", "alerts", "releases", "verdicts", "
 """The streams of the journal, topics `{prefix}.{stream}`."""
 
 _SOURCES = ("kafka", "files", "synthetic")
-_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,200}")
-_SERVER = re.compile(r"(?:\[[0-9a-fA-F:]+\]|[^\s:,\[\]]+):\d{1,5}")
 _PATH = re.compile(r"[^.]+(\.[^.]+)*")
 
 
@@ -35,29 +39,12 @@ def _source(source: Source) -> Iterator[Fault]:
     if source.files is not None and not source.files:
         yield Fault(path=("source", "files"), message="source.files is an empty list")
     if source.kafka is not None:
-        yield from _servers(source.kafka.bootstrap_servers)
-        yield from _topic(("source", "kafka", "topic"), source.kafka.topic)
+        yield from check_source(source.kafka)
     if source.fields is not None:
         for name, path in source.fields.model_dump().items():
             if not _PATH.fullmatch(path):
                 message = f"source.fields.{name} {path!r} is not a path such as user.id"
                 yield Fault(path=("source", "fields", name), message=message)
-
-
-def _servers(text: str) -> Iterator[Fault]:
-    for server in text.split(","):
-        if not _SERVER.fullmatch(server.strip()):
-            message = (
-                f"source.kafka.bootstrap_servers {server.strip()!r} is not host:port, "
-                "such as localhost:9092"
-            )
-            yield Fault(path=("source", "kafka", "bootstrap_servers"), message=message)
-
-
-def _topic(path: tuple[str, ...], name: str) -> Iterator[Fault]:
-    if not _TOPIC.fullmatch(name) or name in (".", ".."):
-        message = f"{'.'.join(path)} {name!r} is not a topic name: letters, digits, '.', '_', '-'"
-        yield Fault(path=path, message=message)
 
 
 def _journal(settings: Settings, source: Source) -> Iterator[Fault]:
@@ -70,8 +57,10 @@ def _journal(settings: Settings, source: Source) -> Iterator[Fault]:
             "transaction; write journal: {kafka: {prefix: monitor}}"
         )
         yield Fault(path=("journal", "sqlite"), message=message)
+    if journal.kafka is not None:
+        yield from check_journal(journal.kafka)
     prefix = (journal.kafka or KafkaJournal()).prefix
-    yield from _topic(("journal", "kafka", "prefix"), prefix)
+    yield from topic_name(("journal", "kafka", "prefix"), prefix)
     if source.kafka is not None and source.kafka.topic in [f"{prefix}.{s}" for s in STREAMS]:
         message = f"source.kafka.topic {source.kafka.topic!r} is a topic of the journal"
         yield Fault(path=("source", "kafka", "topic"), message=message)
@@ -130,6 +119,10 @@ def settings_doubts(
             f"api.host {api.host!r}: without a token in ${api.token_env} the service will not start"
         )
         yield Fault(path=("api", "host"), message=message)
+    if settings.source.kafka is not None:
+        yield from security_doubts("source", settings.source.kafka.security, environment)
+        journal = settings.journal.kafka or KafkaJournal()
+        yield from security_doubts("journal", journal.security, environment)
     if settings.journal.kafka is not None and settings.source.kafka is None:
         message = (
             f"journal.kafka is not used: without source.kafka the journal is {settings.sqlite_path}"

@@ -2,6 +2,7 @@
 
 A segment is measured against its *own* learnt level (GUARD.md, where and why). What its level may itself
 be off by counts as noise, so that a long incident does not blame the largest series for the error of its baseline.
+A share that is all but 1 is known no closer to it than by that error.
 """
 
 import numpy as np
@@ -23,8 +24,9 @@ def deviance(sums: Floats, law: Ints, sd_level: Floats) -> Floats:
     with np.errstate(all="ignore"):
         variance = sums[:, V] + (sd_level * m) ** 2
         count = 2.0 * (_x_log_ratio(x, m) - (x - m)) * m / variance
-        share = 2.0 * (_x_log_ratio(x, m) + _x_log_ratio(n - x, n - m))
-        share *= m * (1.0 - m / n) / variance
+        p = np.minimum(m, np.maximum(n - sd_level * m, 0.5 * m))
+        share = 2.0 * (_x_log_ratio(x, p) + _x_log_ratio(n - x, n - p))
+        share *= np.minimum(p * (1.0 - p / n) / variance, 1.0)
         normal = (x - m) ** 2 / variance
         result = np.where(
             law == laws.NEGATIVE_BINOMIAL, count, np.where(law == laws.BETA_BINOMIAL, share, normal)

@@ -14,6 +14,10 @@ shares that are beyond chance count; the others are taken to be as usual.
   none of what is counted, the lower where they hold it twice as often as usual. What would have to be more
   selective than that is in doubt, and in doubt the shift stays the metric's own.
 
+Lines are known by event name, not by segment. As a rule a segment's are affected as all are; where it would
+take half of the affected lines or more to make a segment's total shift, they may all be that segment's, which is
+a bound again: with w its expected part of the whole, 1 + (F - 1)/w in place of a factor F.
+
 Lateness is none of these: late lines are in the restated value.
 """
 
@@ -39,6 +43,8 @@ def account(
     segment: str,
     shift: float,
     seen: Mapping[str, Seen],
+    *,
+    part: float = 1.0,
 ) -> Account | None:
     """What the measurement does to a metric in the direction of its shift; None if nothing.
 
@@ -48,6 +54,7 @@ def account(
         segment: of the series.
         shift: value / expected - 1.
         seen: by event name, of the time of the shift.
+        part: what is expected of the series, as a share of what is expected of the whole.
     """
     if not math.isfinite(shift) or shift == 0:
         return None
@@ -56,6 +63,8 @@ def account(
     if metric.cohort is not None:
         lines = lines[: _reached(metric, dimensions, segment) + 1]
     factor, bound, used = _factor(metric, lines, up=up)
+    if metric.is_total and 0 < part < 1 and part * abs(shift) >= HALF * abs(factor - 1.0):
+        factor, bound = max(1.0 + (factor - 1.0) / part, _LEAST), True
     if (factor <= 1.0) if up else (factor >= 1.0):
         return None
     whole = math.log(max(1.0 + shift, _LEAST))

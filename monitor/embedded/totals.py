@@ -137,6 +137,7 @@ class Totals:
                 "late": self.events["late"],
                 "dead_lettered": self.events["dead_lettered"],
                 "folded": folded,
+                "duplicates": self.events["duplicates"],
             },
             "dead_letters": dict(sorted(self.reasons.items())),
             "buckets": self.buckets,

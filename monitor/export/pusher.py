@@ -104,6 +104,7 @@ class AlertmanagerPusher:
         self._told_sequence: int | None = None
         self._pause_until_us = 0
         self._pause_seconds = 0.0
+        self._seen_us = 0
         self._news = asyncio.Event()
 
     def notify(self) -> None:
@@ -129,11 +130,20 @@ class AlertmanagerPusher:
         """Look once, and post what is due."""
         sequence = await self._look()
         now_us = self._clock()
+        self._follow(now_us)
         if now_us >= self._pause_until_us:
             await self._post_due(now_us)
         if sequence != self._told_sequence and all(slot.is_told for slot in self._slots.values()):
             await asyncio.to_thread(self._view.set_told, sequence)
             self._told_sequence = sequence
+
+    def _follow(self, now_us: int) -> None:
+        """Where the clock was set back, what was due then is due now: no alert may end of that."""
+        back_us, self._seen_us = self._seen_us - now_us, now_us
+        if back_us > 0:
+            self._pause_until_us -= back_us
+            for slot in self._slots.values():
+                slot.set_back(back_us)
 
     async def close(self) -> None:
         """Close the connections; `run` does so itself."""

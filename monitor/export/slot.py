@@ -79,6 +79,12 @@ class Slot:
         if self.is_over:
             self.due_us = min(self.due_us, self.shown_us + pace.hold_us)
 
+    def set_back(self, back_us: int) -> None:
+        """The clock was set back by so much."""
+        self.due_us -= back_us
+        if self.shown_us is not None:
+            self.shown_us -= back_us
+
     def yields_to(self, other: Incident) -> bool:
         """Whether another incident with the same labels takes its place.
 

@@ -6,7 +6,7 @@ are that share; never more than 1, so that growth makes nobody impatient. A gap 
 while a series is silent, nothing is learnt of it. How unevenly units come (lines that stand for many at
 once, users who do much) is learnt beside it: an empty bucket means less where they come in heaps.
 
-A segment whose last days hold less than a fifth of its best ones has faded: what is left of an app version that
+A segment whose last days hold less than a quarter of its best ones has faded: what is left of an app version that
 hardly anybody runs any more behaves like nobody's, ends one day, and is no reason to wake anybody.
 """
 
@@ -18,10 +18,10 @@ from monitor.model.time import DAY, WEEK
 
 PRIOR_UNITS = 10.0
 """So many units are taken to have come as expected before the first."""
-FADED = 0.2
+FADED = 0.25
 """Of the best days: a series below has faded."""
 LAST_US = 3 * DAY
-"""Memory of the last days: after the weekend of an office 0.4 is left, and more than `FADED` after four days."""
+"""Memory of the last days: after the weekend of an office 0.4 is left, after four days 0.29."""
 BEST_US = 8 * WEEK
 """Memory of the best ones."""
 LEAST_PHI = 10.0

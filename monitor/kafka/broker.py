@@ -17,6 +17,9 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError,
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from monitor.errors import UnreachableError
+from monitor.kafka.reach import Look, look
+from monitor.kafka.security import OPEN, Security
+from monitor.settings import OVERRIDE_PREFIX
 
 PART_BYTES = 900_000
 """What one message carries at most: the broker's default limit is 1,048,588 with its overhead."""
@@ -29,6 +32,8 @@ _MAX_POLL_MS = 300_000
 months of a quiet history closes tens of thousands of buckets."""
 _TRANSACTION_MS = 15_000
 _REQUEST_MS = 10_000
+METADATA_MS = 60_000
+"""A partition that was added to a topic is noticed within so long."""
 _BATCH_BYTES = 131_072
 _FETCH_BYTES = 4 * 1024 * 1024
 _DOWN = (KafkaConnectionError, KafkaTimeoutError, NodeNotReadyError, TimeoutError, OSError)
@@ -53,13 +58,22 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Broker:
-    """Where the broker is.
+    """Where the broker is, and how it lets clients in: what every client is made by.
 
     Attributes:
         address: `bootstrap_servers`, host:port joined by commas.
+        security: TLS and login.
+        setting: where the address is configured, for messages: a key, or an option.
     """
 
     address: str
+    security: Security = OPEN
+    setting: str = "source.kafka"
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What every aiokafka client must be given."""
+        return {"bootstrap_servers": self.address, **self.security.options}
 
     def consumer(
         self, *, group: str | None = None, instance: str | None = None
@@ -72,7 +86,7 @@ class Broker:
                 its partitions back without waiting for the old session to end.
         """
         return AIOKafkaConsumer(
-            bootstrap_servers=self.address,
+            **self.options,
             group_id=group,
             group_instance_id=instance,
             isolation_level="read_committed",
@@ -81,6 +95,7 @@ class Broker:
             session_timeout_ms=_SESSION_MS,
             heartbeat_interval_ms=_HEARTBEAT_MS,
             max_poll_interval_ms=_MAX_POLL_MS,
+            metadata_max_age_ms=METADATA_MS,
             request_timeout_ms=_REQUEST_MS,
             max_partition_fetch_bytes=_FETCH_BYTES,
         )
@@ -95,7 +110,7 @@ class Broker:
             request_bytes: the longest message that it sends.
         """
         return AIOKafkaProducer(
-            bootstrap_servers=self.address,
+            **self.options,
             transactional_id=transactional_id,
             acks="all",
             transaction_timeout_ms=_TRANSACTION_MS,
@@ -108,7 +123,7 @@ class Broker:
     @contextlib.asynccontextmanager
     async def admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
         """An administrator for the time of a `with` block."""
-        client = AIOKafkaAdminClient(bootstrap_servers=self.address, request_timeout_ms=_REQUEST_MS)
+        client = AIOKafkaAdminClient(**self.options, request_timeout_ms=_REQUEST_MS)
         async with self.running(client):
             yield client
 
@@ -127,11 +142,30 @@ class Broker:
             async with asyncio.timeout(_CONNECT_SECONDS):
                 await client.start()
         except _DOWN as error:
-            message = (
-                f"no Kafka broker answers at {self.address}; start it, or correct "
-                "source.kafka.bootstrap_servers (or MONITOR__SOURCE__KAFKA__BOOTSTRAP_SERVERS)"
-            )
-            raise UnreachableError(message) from error
+            raise UnreachableError(await self.why_not()) from error
+
+    async def look(self) -> Look:
+        """What a client meets at the address, step by step."""
+        return await look(self.address, self.security, setting=self.setting)
+
+    async def why_not(self) -> str:
+        """Why it cannot be reached, with the remedy, in one line."""
+        found = (await self.look()).troubles
+        told = [str(trouble) for trouble in found if not trouble.is_silence]
+        if told:
+            return f"the Kafka broker cannot be used: {'; '.join(told)}"
+        remedy = f"correct {self.setting}"
+        if not self.setting.startswith("-"):
+            variable = f"{OVERRIDE_PREFIX}{self.setting.upper().replace('.', '__')}"
+            remedy += f".bootstrap_servers (or {variable}__BOOTSTRAP_SERVERS)"
+        return f"no Kafka broker answers at {self.address}; start it, or {remedy}"
+
+
+async def cluster_of(broker: Broker) -> str:
+    """The id of the cluster that a broker belongs to."""
+    async with broker.admin() as admin:
+        described = await admin.describe_cluster()
+    return str(described.get("cluster_id") or "unknown")
 
 
 async def stop(client: Any) -> None:

@@ -26,6 +26,8 @@ from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, T
 
 from monitor.definitions import Configuration, load
 from monitor.errors import ConfigError
+from monitor.kafka.connections import journal_broker
+from monitor.kafka.security import Security
 from monitor.model.record import Stream
 from monitor.settings import KafkaJournal, environment
 
@@ -144,19 +146,36 @@ def hooks_of(config: Path | str | Configuration, *, name: str, **options: Any) -
         if isinstance(config, Configuration)
         else load(Path(config), environment=environment())
     )
-    source = loaded.settings.source.kafka
-    if source is None:
+    if loaded.settings.source.kafka is None:
         message = "hooks need the journal on Kafka: set source.kafka"
         raise ConfigError(message)
+    broker = journal_broker(loaded.settings)
     journal = loaded.settings.kafka_journal or KafkaJournal()
     return hooks_on(
-        source.bootstrap_servers,
+        broker.address,
         journal.prefix,
         name=name,
         partitions=journal.shards,
         replication=journal.replication,
+        **_credentials(broker.security),
         **options,
     )
+
+
+def _credentials(security: Security) -> dict[str, Any]:
+    """What Faust calls the same things; it has no setting for the host name, which is the context's."""
+    if security.mechanism is not None:
+        return {
+            "broker_credentials": faust.SASLCredentials(
+                username=security.username,
+                password=security.password,
+                mechanism=security.mechanism,
+                ssl_context=security.context,
+            )
+        }
+    if security.context is not None:
+        return {"broker_credentials": faust.SSLCredentials(security.context)}
+    return {}
 
 
 def hooks_on(

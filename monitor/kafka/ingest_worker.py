@@ -35,6 +35,7 @@ class IngestWorker:
 
     Attributes:
         source: the topic, and how an ingest is made.
+        source_broker: the listener that events are read by; None for the journal's.
         instance: static member name, or None.
     """
 
@@ -44,13 +45,20 @@ class IngestWorker:
     clock: Clock
     counters: Counters
     instance: str | None = None
+    source_broker: Broker | None = None
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Work until `stopping` is set; then flush every partition and leave the group."""
-        consumer = self.broker.consumer(group=self.source.group, instance=self.instance)
-        held = Ownership(consumer, lambda n: self._partition(n, consumer), role="ingest")
+        broker = self.source_broker or self.broker
+        consumer = broker.consumer(group=self.source.group, instance=self.instance)
+        held = Ownership(
+            consumer,
+            lambda n: self._partition(n, consumer),
+            role="ingest",
+            counters=self.counters,
+        )
         held.subscribe(self.source.name)
-        await self.broker.start(consumer)
+        await broker.start(consumer)
         try:
             while not stopping.is_set():
                 await held.settle()

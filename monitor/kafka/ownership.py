@@ -14,6 +14,8 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
 from aiokafka.structs import TopicPartition
 
+from monitor.telemetry import Counters
+
 _log = structlog.get_logger(__name__)
 _PAUSE_SECONDS = 1.0
 
@@ -56,12 +58,21 @@ class Ownership(Generic[U]):
         consumer: a member of a group, started, subscribed by `subscribe`.
         make: a unit of a partition, not open.
         role: for the log.
+        counters: where it is counted that a unit was dropped.
     """
 
-    def __init__(self, consumer: AIOKafkaConsumer, make: Callable[[int], U], *, role: str) -> None:
+    def __init__(
+        self,
+        consumer: AIOKafkaConsumer,
+        make: Callable[[int], U],
+        *,
+        role: str,
+        counters: Counters,
+    ) -> None:
         self._consumer = consumer
         self._make = make
         self._role = role
+        self._dropped = counters.dropped.labels(role)
         self._generation = _Generation()
         self._seen = 0
         self._units: dict[TopicPartition, U] = {}
@@ -74,8 +85,8 @@ class Ownership(Generic[U]):
 
     @property
     def open_units(self) -> dict[TopicPartition, U]:
-        """The units that are open."""
-        return {place: self._units[place] for place in self._open}
+        """The units that are open, and still assigned."""
+        return {place: self._units[place] for place in self._open & self._consumer.assignment()}
 
     async def settle(self) -> None:
         """Open what was assigned, let go of what was not, and put every position right."""
@@ -118,6 +129,7 @@ class Ownership(Generic[U]):
             partition=place.partition,
             error=f"{type(error).__name__}: {error}",
         )
+        self._dropped.inc()
         self._retry_at[place] = asyncio.get_running_loop().time() + _PAUSE_SECONDS
         await self._close(place, graceful=False)
 

@@ -28,7 +28,7 @@ class _Keyed(msgspec.Struct):
 
 
 async def produce(
-    address: str,
+    broker: Broker,
     topic: str,
     lines: Iterable[bytes],
     progress: Callable[[int], None] = lambda _: None,
@@ -38,7 +38,7 @@ async def produce(
     """Write lines to a topic, those of one actor to one partition; the topic is made where it is absent.
 
     Args:
-        address: of the broker, host:port joined by commas.
+        broker: where it is, and how it lets in.
         topic: where to.
         lines: events, one JSON object each; lines without an actor go to any partition.
         progress: is called with the number of lines that the broker has taken since the last call.
@@ -51,10 +51,9 @@ async def produce(
         UnreachableError: no broker answers, or it stopped answering.
         ConfigError: the broker refuses to make the topic.
     """
-    broker = Broker(address=address)
     await _ensure(broker, topic, partitions)
     producer = AIOKafkaProducer(
-        bootstrap_servers=address,
+        **broker.options,
         acks="all",
         enable_idempotence=True,
         compression_type="lz4",
@@ -65,7 +64,7 @@ async def produce(
     written = 0
     async with broker.running(producer):
         for batch in _batches(iter(lines)):
-            await _send(producer, address, topic, batch)
+            await _send(producer, broker.address, topic, batch)
             written += len(batch)
             progress(len(batch))
     return written

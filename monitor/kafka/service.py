@@ -15,7 +15,8 @@ from monitor.ingest.source import Ingest
 from monitor.journal.records import records
 from monitor.journal.store import Store
 from monitor.kafka.appending import Appender, appending
-from monitor.kafka.broker import Broker
+from monitor.kafka.broker import Broker, cluster_of
+from monitor.kafka.connections import journal_broker, source_broker, source_of
 from monitor.kafka.ingest_worker import IngestWorker
 from monitor.kafka.shard import Core
 from monitor.kafka.shard_worker import ShardWorker
@@ -46,6 +47,9 @@ class Service:
     """A configuration on Kafka.
 
     Attributes:
+        broker: where the journal's topics are.
+        source_broker: where events are read: the same cluster, perhaps by another
+            listener; None for the same one.
         fields: the custom envelope, or None.
     """
 
@@ -54,24 +58,26 @@ class Service:
     topics: Topics
     source: KafkaSource
     fields: Mapping[str, str] | None
+    source_broker: Broker | None = None
 
     @classmethod
     def of(cls, configuration: Configuration) -> "Service":
         """The service of a configuration; raises `ConfigError` where its source is not Kafka."""
-        source = configuration.settings.source.kafka
-        if source is None:
-            message = "the source is not Kafka: set source.kafka"
-            raise ConfigError(message)
-        journal = configuration.settings.kafka_journal or KafkaJournal()
+        settings = configuration.settings
+        source = source_of(settings)
         return cls(
             plan=compile_plan(configuration),
-            broker=Broker(address=source.bootstrap_servers),
-            topics=Topics(
-                prefix=journal.prefix, shards=journal.shards, replication=journal.replication
-            ),
+            broker=journal_broker(settings),
+            source_broker=source_broker(settings),
+            topics=Topics.of(settings.kafka_journal or KafkaJournal()),
             source=source,
             fields=configuration.fields or None,
         )
+
+    @property
+    def reading(self) -> Broker:
+        """Where events are read."""
+        return self.source_broker or self.broker
 
     async def prepare(self) -> None:
         """Create the journal's topics, and see that the source is there.
@@ -79,20 +85,30 @@ class Service:
         Raises:
             MonitorError: one line on what is missing or wrong, with the remedy.
         """
-        await source_partitions(self.broker, self.source.topic)
+        await source_partitions(self.reading, self.source.topic)
+        if self.reading != self.broker:
+            await self._require_one_cluster()
         await self.topics.ensure(self.broker)
+
+    async def _require_one_cluster(self) -> None:
+        found = [await cluster_of(broker) for broker in (self.reading, self.broker)]
+        if found[0] != found[1]:
+            message = (
+                f"source.kafka is the cluster {found[0]}, journal.kafka the cluster {found[1]}: "
+                "offsets and results are kept in one transaction; make both listeners of one "
+                "cluster, or leave journal.kafka.bootstrap_servers away"
+            )
+            raise ConfigError(message)
 
     async def cluster(self) -> str:
         """The id of the Kafka cluster: offsets mean something only within it."""
-        async with self.broker.admin() as admin:
-            described = await admin.describe_cluster()
-        return str(described.get("cluster_id") or "unknown")
+        return await cluster_of(self.broker)
 
     async def ingest(
         self, *, clock: Clock, counters: Counters, instance: str | None
     ) -> IngestWorker:
         """The worker of the role `ingest`."""
-        partitions = await source_partitions(self.broker, self.source.topic)
+        partitions = await source_partitions(self.reading, self.source.topic)
 
         def ingest(number: int, sources: int, position: int, state: Any) -> Ingest:
             return Ingest(
@@ -108,6 +124,7 @@ class Service:
 
         return IngestWorker(
             broker=self.broker,
+            source_broker=self.reading,
             topics=self.topics,
             source=SourceTopic(
                 name=self.source.topic,
@@ -136,13 +153,19 @@ class Service:
         return appending(self.broker, self.topics)
 
     def view(
-        self, store: Store, *, changed: Callable[[], None], caught_up: Callable[[], None]
+        self,
+        store: Store,
+        *,
+        counters: Counters,
+        changed: Callable[[], None],
+        caught_up: Callable[[], None],
     ) -> ViewWorker:
         """The worker of the role `serve` that keeps the view."""
         return ViewWorker(
             broker=self.broker,
             topics=self.topics,
             store=store,
+            counters=counters,
             changed=changed,
             caught_up=caught_up,
         )

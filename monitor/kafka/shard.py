@@ -10,7 +10,9 @@ from typing import Any
 import msgspec
 import structlog
 from aiokafka import AIOKafkaProducer
+from aiokafka.structs import TopicPartition
 
+from monitor.core.tally import SKIPPED
 from monitor.errors import StateError
 from monitor.kafka import snapshots
 from monitor.kafka.broker import Broker, Outgoing, stop, transact
@@ -89,6 +91,7 @@ class Shard:
         self._held = Held()
         self._saved_at: int | None = None
         self._tally: Mapping[tuple[str, str], int] = {}
+        self._told: set[str] = set()
 
     async def open(self) -> None:
         """Fence the former owner, load the newest whole snapshot, send what it decided."""
@@ -99,6 +102,8 @@ class Shard:
         self._held = Held.of(self.number, archive)
         self._joiner = Joiner()
         decided = await asyncio.to_thread(self._load, archive)
+        self._counters.snapshots.labels("failed").inc(archive.unusable)
+        await self._look_for_log()
         self._tally = self._core.tally(self._machine)
         await self._send(decided)
         _log.info("shard.loaded", shard=self.number, offset=self.next_offset)
@@ -120,6 +125,28 @@ class Shard:
         self.next_offset, self._saved_at = 0, None
         return []
 
+    async def _look_for_log(self) -> None:
+        """Begin at the log's start where it ends before the snapshot: it was made anew.
+
+        The chains of the sources tell what of it was applied before, and what is missing.
+        """
+        place = TopicPartition(self._topics.name(FRAMES), self.number)
+        consumer = self._broker.consumer()
+        async with self._broker.running(consumer):
+            first = (await consumer.beginning_offsets([place]))[place]
+            end = (await consumer.end_offsets([place]))[place]
+        if self._saved_at is None and first > 0:
+            _log.error(
+                "shard.state_lost",
+                shard=self.number,
+                first=first,
+                remedy="without a snapshot it begins in the middle of the log: it learns anew, and the "
+                "first buckets may be partial",
+            )
+        if self.next_offset > end:
+            _log.error("shard.log_is_new", shard=self.number, offset=self.next_offset, end=end)
+            self.next_offset = 0
+
     async def process(self, messages: Sequence[Message]) -> None:
         """Apply frames and send what they decide, for as long as a turn lasts; see `next_offset`.
 
@@ -136,6 +163,23 @@ class Shard:
             self.next_offset = fresh[at - 1].offset + 1
             before, self._tally = self._tally, self._core.tally(self._machine)
             self._counters.grew(before, self._tally)
+            self._tell_skipped(before)
+
+    def _tell_skipped(self, before: Mapping[tuple[str, str], int]) -> None:
+        """Say once of which metrics ingest measures something else."""
+        more = {
+            label
+            for (name, label), total in self._tally.items()
+            if name == SKIPPED and total > before.get((name, label), 0)
+        }
+        if news := sorted(more - self._told):
+            self._told |= more
+            _log.warning(
+                "deltas.skipped",
+                shard=self.number,
+                metrics=news,
+                remedy="frames of before a change of definitions, or an ingest that still has the old",
+            )
 
     async def save(self) -> None:
         """Write a snapshot, unless nothing was read since the last one."""

@@ -38,7 +38,7 @@ class ShardWorker:
     async def run(self, stopping: asyncio.Event) -> None:
         """Work until `stopping` is set; then save every shard and leave the group."""
         consumer = self.broker.consumer(group=f"{self.topics.prefix}-core", instance=self.instance)
-        shards = Ownership(consumer, self._shard, role="core")
+        shards = Ownership(consumer, self._shard, role="core", counters=self.counters)
         shards.subscribe(self.topics.name(FRAMES))
         await self.broker.start(consumer)
         try:

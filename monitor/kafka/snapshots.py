@@ -58,9 +58,11 @@ class Archive:
 
     Attributes:
         parts: by offset of the frames, every chunk (by number) and the manifest.
+        unusable: how many were found that are not whole.
     """
 
     parts: dict[int, dict[str, bytes]] = field(default_factory=dict)
+    unusable: int = 0
 
     @classmethod
     async def read(cls, broker: Broker, topic: str, shard: int) -> "Archive":
@@ -72,7 +74,12 @@ class Archive:
 
     def take(self, record: Any) -> None:
         """Add one record of the topic; a tombstone removes."""
-        _, offset, chunk = record.key.decode().split("|")
+        try:
+            _, offset, chunk = record.key.decode().split("|")
+            int(offset)
+        except (AttributeError, ValueError):
+            _log.warning("snapshot.foreign_key", topic=record.topic, offset=record.offset)
+            return
         parts = self.parts.setdefault(int(offset), {})
         if record.value is None:
             parts.pop(chunk, None)
@@ -87,6 +94,7 @@ class Archive:
             try:
                 yield offset, _unpack(self.parts[offset])
             except (ValueError, zstandard.ZstdError, msgspec.DecodeError) as error:
+                self.unusable += 1
                 _log.warning("snapshot.unusable", offset=offset, error=str(error))
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
@@ -20,7 +21,9 @@ from monitor.errors import StateError
 from monitor.ingest.cloud_events import structured
 from monitor.ingest.source import Flush, Ingest
 from monitor.journal.records import dead_letter_record
+from monitor.kafka.arrival import Arrival
 from monitor.kafka.broker import Broker, Outgoing, slices, stop, transact
+from monitor.kafka.chain import chain_end
 from monitor.kafka.framing import messages
 from monitor.kafka.topics import FRAMES, Topics
 from monitor.model.event import DeadLetter
@@ -32,6 +35,7 @@ FLUSH_SECONDS = 2.0
 FLUSH_CELLS = 50_000
 
 _OBSERVE_SECONDS = 1.0
+_log = structlog.get_logger(__name__)
 
 _STALE_US = 5 * SECOND
 """A partition that was not polled for so long may hold more than its last known end says."""
@@ -44,7 +48,7 @@ class SourceTopic:
     Attributes:
         name: the topic.
         group: the consumer group that keeps the offsets.
-        partitions: how many it has.
+        partitions: how many it has at least: some may have been added since the start.
         idle_timeout_us: a partition read to its end and silent for so long is idle.
         ingest: makes the ingest of (partition, number of partitions, position, state).
     """
@@ -83,7 +87,8 @@ class SourcePartition:
         self._writing: asyncio.Task[None] | None = None
         self._flushed_at = self._observed_at = 0.0
         self._flushed = (0, 0)
-        self._heard_us = 0
+        self._heard_at = 0.0
+        self._arrival = Arrival()
 
     async def open(self) -> None:
         """Fence the former owner, go on where the last flush ended, and say so in empty frames."""
@@ -91,6 +96,11 @@ class SourcePartition:
         self._producer = self._broker.producer(f"{self._topics.prefix}-ingest-{number}")
         await self._broker.start(self._producer)
         offset, state = await self._committed()
+        if offset is None:
+            # Deleted with its topic, or expired with its group: the frames know how far it was read.
+            offset = await chain_end(self._broker, self._topics.name(FRAMES), 0, number)
+            if offset is not None:
+                _log.warning("source.offset_gone", partition=number, frames_end=offset)
         first = (await self._consumer.beginning_offsets([self.place]))[self.place]
         end = (await self._consumer.end_offsets([self.place]))[self.place]
         if offset is not None and offset > end:
@@ -102,12 +112,23 @@ class SourcePartition:
             raise StateError(message)
         start = first if offset is None else offset
         self.next_offset = max(start, first)
-        self._ingest = self._source.ingest(number, self._source.partitions, start, state)
+        known = self._consumer.partitions_for_topic(self._source.name) or ()
+        partitions = max(self._source.partitions, len(known))
+        self._ingest = self._source.ingest(number, partitions, start, state)
         self._ingest.skip(self.next_offset, lost=self.next_offset - start)
-        self._heard_us = self._clock()
+        self._hear()
         self._begin_flush()
         await self._written()
-        self._counters.lost.inc(self.next_offset - start)
+        if self.next_offset > start:
+            lost = self.next_offset - start
+            self._counters.lost.inc(lost)
+            _log.error(
+                "events.lost",
+                partition=number,
+                first=start,
+                events=lost,
+                remedy="retention removed them unread; lengthen retention.ms of the source's topic",
+            )
 
     async def _committed(self) -> tuple[int | None, Any]:
         async with self._broker.admin() as admin:
@@ -135,11 +156,11 @@ class SourcePartition:
             ingest.add_many(
                 [_payload(r) if r.headers else r.value or b"" for r in fresh],
                 [record.offset for record in fresh],
-                now_us,
+                self._arrival.at(now_us, asyncio.get_running_loop().time()),
                 [-1 if record.timestamp is None else record.timestamp for record in fresh],
             )
             self.next_offset = fresh[-1].offset + 1
-            self._heard_us = now_us
+            self._hear()
         elif await self._is_idle(now_us):
             ingest.idle(now_us)
         if self._writing is not None and self._writing.done():
@@ -162,12 +183,17 @@ class SourcePartition:
         end = self._consumer.last_stable_offset(self.place)
         polled_ms = self._consumer.last_poll_timestamp(self.place)
         if end is None or polled_ms is None or now_us - polled_ms * 1000 > _STALE_US:
-            self._heard_us = now_us  # what may have come meanwhile is not known
+            self._hear()  # what may have come meanwhile is not known
             return False
-        if now_us - self._heard_us < self._source.idle_timeout_us:
+        # Not by the wall clock: one that is set forward would make every partition idle.
+        silent_us = (asyncio.get_running_loop().time() - self._heard_at) * SECOND
+        if silent_us < self._source.idle_timeout_us:
             return False
         # The consumer passes markers of transactions and aborted records without a record.
         return bool(await self._consumer.position(self.place) >= end)
+
+    def _hear(self) -> None:
+        self._heard_at = asyncio.get_running_loop().time()
 
     def _is_due(self, ingest: Ingest) -> bool:
         if ingest.cells >= FLUSH_CELLS:

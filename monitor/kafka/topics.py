@@ -1,57 +1,35 @@
 """The journal's topics: their names, their settings, and what is refused of existing ones."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from monitor.errors import ConfigError, StateError
 from monitor.kafka.broker import Broker
-from monitor.model.record import Stream
-from monitor.model.time import DAY, HOUR
+from monitor.kafka.topic_settings import (
+    FRAMES,
+    PARTITIONS,
+    REPLICATION,
+    SNAPSHOTS,
+    Difference,
+    differences,
+    found_settings,
+    settings_of,
+)
+from monitor.settings import KafkaJournal
 
-FRAMES = "frames"
-SNAPSHOTS = "snapshots"
-
-_FRAMES_RETENTION_US = 7 * DAY
-_BUCKETS_RETENTION_US = 35 * DAY
-_SNAPSHOT_SEGMENT_BYTES = 64 * 1024 * 1024
 _CREATED_TRIES = 100
 _CREATED_PAUSE_SECONDS = 0.05
+_log = structlog.get_logger(__name__)
 
+__all__ = ("FRAMES", "SNAPSHOTS", "STREAMS", "Topics", "source_partitions", "until_known")
 
-def _ms(duration_us: int) -> str:
-    return str(duration_us // 1000)
-
-
-_COMPACT = {"cleanup.policy": "compact"}
-_SETTINGS: Mapping[str, Mapping[str, str]] = {
-    FRAMES: {"cleanup.policy": "delete", "retention.ms": _ms(_FRAMES_RETENTION_US)},
-    # A snapshot is superseded within minutes: small segments and an eager cleaner keep what a
-    # restart has to read short.
-    SNAPSHOTS: {
-        **_COMPACT,
-        "segment.bytes": str(_SNAPSHOT_SEGMENT_BYTES),
-        "min.cleanable.dirty.ratio": "0.1",
-        "delete.retention.ms": _ms(HOUR),
-    },
-    Stream.BUCKETS: {
-        "cleanup.policy": "compact,delete",
-        "retention.ms": _ms(_BUCKETS_RETENTION_US),
-    },
-    Stream.ALERTS: _COMPACT,
-    Stream.RELEASES: _COMPACT,
-    Stream.VERDICTS: _COMPACT,
-    Stream.DEAD_LETTERS: {
-        "cleanup.policy": "delete",
-        "retention.ms": _ms(_BUCKETS_RETENTION_US),
-    },
-}
-STREAMS: tuple[str, ...] = tuple(_SETTINGS)
+STREAMS: tuple[str, ...] = tuple(settings_of(KafkaJournal()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,34 +40,61 @@ class Topics:
         prefix: what the names begin with.
         shards: partitions of every topic: what shard n writes goes to partition n.
         replication: copies of every partition.
+        settings: of each stream's topic, by Kafka's names.
     """
 
     prefix: str
     shards: int
     replication: int = 1
+    settings: Mapping[str, Mapping[str, str]] = field(
+        default_factory=lambda: settings_of(KafkaJournal())
+    )
+
+    @classmethod
+    def of(cls, journal: KafkaJournal) -> "Topics":
+        """The topics that the configuration wants."""
+        return cls(
+            prefix=journal.prefix,
+            shards=journal.shards,
+            replication=journal.replication,
+            settings=settings_of(journal),
+        )
 
     def name(self, stream: str) -> str:
         """The topic of a stream."""
         return f"{self.prefix}.{stream}"
 
     async def ensure(self, broker: Broker) -> None:
-        """Create what is missing, verify what exists.
+        """Create what is missing, verify what exists; what only differs is logged, never changed.
 
         Raises:
             UnreachableError: no broker answers.
             ConfigError: the broker refuses to create a topic.
-            StateError: an existing topic has other partitions or another clean-up policy.
+            StateError: an existing topic has other partitions, or a setting that would lose data.
         """
         async with broker.admin() as admin:
             existing = set(await admin.list_topics())
             missing = [stream for stream in STREAMS if self.name(stream) not in existing]
             if missing:
                 await self._create(admin, missing)
-            await self._verify(admin)
+            found = await self.compare(admin)
+        for difference in found:
+            if difference.breaks:
+                raise StateError(difference.said(broker.address))
+            _log.warning(
+                "topic.differs",
+                topic=difference.topic,
+                setting=difference.setting,
+                found=difference.found,
+                wanted=difference.wanted,
+                remedy=difference.remedy(broker.address),
+            )
 
     async def _create(self, admin: AIOKafkaAdminClient, streams: list[str]) -> None:
         topics = [
-            NewTopic(self.name(s), self.shards, self.replication, topic_configs=dict(_SETTINGS[s]))
+            NewTopic(
+                self.name(s), self.shards, self.replication, topic_configs=dict(self.settings[s])
+            )
             for s in streams
         ]
         answer = await admin.create_topics(topics)
@@ -104,42 +109,38 @@ class Topics:
                 raise ConfigError(message)
         await until_known(admin, {self.name(stream) for stream in streams})
 
-    async def _verify(self, admin: AIOKafkaAdminClient) -> None:
-        names = [self.name(stream) for stream in STREAMS]
-        for topic in await admin.describe_topics(names):
-            _verify_partitions(topic["topic"], len(topic["partitions"]), self.shards)
-        policies = await _policies(admin, names)
-        for stream, name in zip(STREAMS, names, strict=True):
-            wanted = _SETTINGS[stream]["cleanup.policy"]
-            found = policies.get(name, wanted)
-            if set(found.split(",")) != set(wanted.split(",")):
-                message = (
-                    f"topic {name!r} has cleanup.policy={found}, the journal needs {wanted}; set "
-                    f"it with kafka-configs.sh --alter --entity-type topics --entity-name {name} "
-                    f"--add-config cleanup.policy=[{wanted}]"
+    async def compare(
+        self, admin: AIOKafkaAdminClient, streams: Sequence[str] = STREAMS
+    ) -> list[Difference]:
+        """How topics that are there differ from what is wanted."""
+        names = {self.name(stream): self.settings[stream] for stream in streams}
+        found = [
+            difference
+            for topic in await admin.describe_topics(list(names))
+            for difference in self._layout(topic)
+        ]
+        shown = await found_settings(admin, names)
+        for name, wanted in names.items():
+            if name not in shown:
+                _log.warning("topic.settings_unseen", topic=name, remedy="allow DescribeConfigs")
+            found += differences(name, wanted, shown.get(name, {}))
+        return found
+
+    def _layout(self, topic: Mapping[str, Any]) -> Iterator[Difference]:
+        partitions = topic["partitions"]
+        copies = min((len(partition["replicas"]) for partition in partitions), default=0)
+        for setting, found, wanted in (
+            (PARTITIONS, len(partitions), self.shards),
+            (REPLICATION, copies, self.replication),
+        ):
+            if found != wanted:
+                yield Difference(
+                    topic=topic["topic"],
+                    setting=setting,
+                    found=str(found),
+                    wanted=str(wanted),
+                    breaks=setting == PARTITIONS,
                 )
-                raise StateError(message)
-
-
-def _verify_partitions(topic: str, found: int, shards: int) -> None:
-    if found != shards:
-        message = (
-            f"topic {topic!r} has {found} partitions but journal.kafka.shards is {shards}, and the "
-            f"number of shards cannot change: set journal.kafka.shards to {found}, or choose "
-            "another journal.kafka.prefix and backfill it"
-        )
-        raise StateError(message)
-
-
-async def _policies(admin: AIOKafkaAdminClient, names: Iterable[str]) -> dict[str, str]:
-    resources = [
-        ConfigResource(ConfigResourceType.TOPIC, name, {"cleanup.policy": None}) for name in names
-    ]
-    found: dict[str, str] = {}
-    for answer in await admin.describe_configs(resources):
-        for _code, _text, _kind, name, entries in answer.resources:
-            found.update((name, entry[1]) for entry in entries if entry[0] == "cleanup.policy")
-    return found
 
 
 async def until_known(admin: AIOKafkaAdminClient, names: set[str]) -> None:
@@ -166,8 +167,13 @@ async def source_partitions(broker: Broker, topic: str) -> int:
     async with broker.admin() as admin:
         # A request for one topic by name would create it where the broker does that by itself.
         if topic not in await admin.list_topics():
+            seen = (
+                ", or this user may not describe it"
+                if broker.security.protocol != "PLAINTEXT"
+                else ""
+            )
             message = (
-                f"topic {topic!r} does not exist on {broker.address}; create it, for example with "
+                f"topic {topic!r} does not exist on {broker.address}{seen}; create it, for example with "
                 f"kafka-topics.sh --bootstrap-server {broker.address} --create --topic {topic} "
                 "--partitions 4, or correct source.kafka.topic"
             )

@@ -5,6 +5,7 @@ The file is a view: whatever is wrong with it, it can be removed and is built ag
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,15 +15,23 @@ import structlog
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 
+from monitor.errors import StateError
 from monitor.journal.store import Store
 from monitor.kafka.broker import Broker
 from monitor.kafka.topics import Topics
 from monitor.model.incident import IncidentState
 from monitor.model.record import Record, Stream
+from monitor.telemetry import Counters
 
 _POLL_MS = 200
 _BATCH = 1_000
+_FIRST_PAUSE_SECONDS = 1.0
+_LONGEST_PAUSE_SECONDS = 30.0
 _log = structlog.get_logger(__name__)
+
+
+_UNUSABLE = (ValueError, TypeError, LookupError, AttributeError, msgspec.MsgspecError)
+"""What a record raises that nobody of ours has written."""
 
 
 class _Standing(msgspec.Struct, frozen=True):
@@ -42,10 +51,12 @@ class Reader:
     Attributes:
         streams: by topic.
         known: by alert id, how far the incident's records have come.
+        passed_over: called with the place of what cannot be used, and why.
     """
 
     streams: Mapping[str, Stream]
     known: dict[str, str] = field(default_factory=dict)
+    passed_over: Callable[[str, Exception], None] = lambda _place, _error: None
     _open: dict[tuple[TopicPartition, bytes], tuple[int, list[bytes]]] = field(default_factory=dict)
 
     def read(
@@ -56,9 +67,12 @@ class Reader:
         positions: dict[str, int] = {}
         for place, messages in batches.items():
             for message in messages:
-                record = self._record(place, message)
-                if record is not None and self._is_news(record):
-                    records.append(record)
+                try:
+                    record = self._record(place, message)
+                    if record is not None and self._is_news(record):
+                        records.append(record)
+                except _UNUSABLE as error:
+                    self.passed_over(f"{place.topic} at {message.offset}", error)
             held = [first for (where, _), (first, _) in self._open.items() if where == place]
             positions[position_key(place)] = min(held, default=messages[-1].offset + 1)
         return records, positions
@@ -113,6 +127,7 @@ class ViewWorker:
 
     Attributes:
         store: the view.
+        counters: the service's own figures.
         changed: called in the loop's thread after every commit.
         caught_up: called once, when everything that was there at the start has been read.
     """
@@ -120,6 +135,7 @@ class ViewWorker:
     broker: Broker
     topics: Topics
     store: Store
+    counters: Counters
     changed: Callable[[], None] = lambda: None
     caught_up: Callable[[], None] = lambda: None
 
@@ -128,7 +144,7 @@ class ViewWorker:
         streams = {self.topics.name(stream): stream for stream in Stream}
         places = [TopicPartition(t, p) for t in streams for p in range(self.topics.shards)]
         known = {a.alert_id: a.updated_at for a in await asyncio.to_thread(self.store.alerts)}
-        reader = Reader(streams, known)
+        reader = Reader(streams, known, self._pass_over)
         consumer = self.broker.consumer()
         async with self.broker.running(consumer):
             consumer.assign(places)
@@ -138,8 +154,43 @@ class ViewWorker:
                 batches = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_BATCH)
                 if batches:
                     records, positions = reader.read(batches)
-                    await asyncio.to_thread(self.store.commit, records, positions=positions)
+                    await self._commit(records, positions, stopping)
                     self.changed()
+
+    def _pass_over(self, place: str, error: Exception) -> None:
+        self.counters.view_errors.inc()
+        _log.error("view.passed_over", place=place, error=f"{type(error).__name__}: {error}")
+
+    def _keep(self, records: Sequence[Record], positions: Mapping[str, int]) -> None:
+        """Commit; where one of them cannot be used, each by itself and that one not."""
+        try:
+            self.store.commit(records, positions=positions)
+        except _UNUSABLE:
+            for record in records:
+                try:
+                    self.store.commit([record])
+                except _UNUSABLE as error:
+                    self._pass_over(f"{record.stream}, key {record.key!r}", error)
+            self.store.commit([], positions=positions)
+
+    async def _commit(
+        self, records: Sequence[Record], positions: Mapping[str, int], stopping: asyncio.Event
+    ) -> None:
+        """Keep them, tried again for as long as the disk is full: what is known stays served."""
+        pause = _FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                await asyncio.to_thread(self._keep, records, positions)
+            except StateError as error:
+                if stopping.is_set():
+                    raise
+                self.counters.view_errors.inc()
+                _log.error("view.not_written", error=str(error), again_in_seconds=pause)
+            else:
+                return
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
     async def _seek(
         self, consumer: AIOKafkaConsumer, places: Iterable[TopicPartition]

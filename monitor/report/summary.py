@@ -27,6 +27,8 @@ def totals_table(summary: Mapping[str, Any], out: str) -> Table:
     table = Table(show_header=False, box=None)
     table.add_row("events", f"{events['read']:,} read, {events['accepted']:,} accepted")
     table.add_row("", f"{events['late']:,} late, {events['dead_lettered']:,} dead letters")
+    if events.get("duplicates"):
+        table.add_row("", f"{events['duplicates']:,} repeat an event_id")
     if events["folded"]:
         table.add_row("", f"{events['folded']:,} folded to `other`")
     if span["first"]:

@@ -5,6 +5,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from monitor.alert import measured, silence
 from monitor.alert.lifecycle import Incidents
@@ -133,3 +135,16 @@ def test_a_bound_is_told_as_one(bound: bool, words: str) -> None:
         "orders fell by 40 % since 00:00 UTC on 1970-01-01, and its measurement moved: "
     )
     assert " and 2 more such, " + words in text
+
+
+def test_where_nothing_came_since_what_came_before_is_not_told() -> None:
+    assert silent(n=40.0, none_came=True) == f"{HEAD}{BOTH}."
+
+
+@given(st.permutations([("all", "all"), ("country", "DE"), ("country", "FR"), ("app", "8.2")]))
+def test_what_is_silent_is_listed_whole_first_whatever_the_order_of_rows(
+    rows: list[tuple[str, str]],
+) -> None:
+    silent = [{"dimension": dimension, "segment": segment} for dimension, segment in rows]
+    listed = [(s["dimension"], s["segment"]) for s in measured.data_quality({}, silent).silent]
+    assert listed == [("all", "all"), ("app", "8.2"), ("country", "DE"), ("country", "FR")]

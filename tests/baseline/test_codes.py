@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.baseline.codes import MARK, SHORT, WIDE, Grid
+from monitor.baseline.codes import EXCESS, MARK, SCALE, SHORT, SQUARE, WIDE, Grid
 from monitor.baseline.history import History
 
 
@@ -40,3 +40,13 @@ def test_a_mark_does_not_touch_what_was_seen() -> None:
     slots = history.slots()
     assert slots[marked[0]].tolist() == [3]
     assert sorted(slots[marked[1]].tolist()) == [5, 6]
+
+
+@given(st.floats(0.0, 1e3))
+def test_scales_in_a_byte_come_back_within_half_a_step(value: float) -> None:
+    for grid, least, half in ((SCALE, 6.2e-5, 0.035), (SQUARE, 1e-3, 0.06)):
+        (back,) = grid.decode(grid.encode(np.array([value])))
+        assert (back == 0) == (value == 0)
+        assert back == pytest.approx(max(value, least) if value else 0.0, rel=half)
+    (back,) = EXCESS.decode(EXCESS.encode(np.array([min(value, 4.0)])))
+    assert back == pytest.approx(max(min(value, 4.0), 9.6e-7) if value else 0.0, rel=0.035)

@@ -93,12 +93,27 @@ def test_the_buckets_hold_the_events_and_the_last_one_is_partial(
     first = next(iter(result.buckets(metric="value", dimension="all").values()))
     assert first["measures"] == {"sum": sum(10.0 + s % 7 for s in range(0, 60, 5)), "count": 12}
     assert result.summary["events"] == {
-        "read": 120, "accepted": 120, "late": 0, "dead_lettered": 0, "folded": 0,
+        "read": 120, "accepted": 120, "late": 0, "dead_lettered": 0, "folded": 0, "duplicates": 0,
     }  # fmt: skip
     assert result.summary["span"] == {
         "first": "2025-11-08T00:00:00Z",
         "last": "2025-11-08T00:09:55Z",
     }
+
+
+def test_lines_that_repeat_an_id_are_counted_and_kept(config: Path, tmp_path: Path) -> None:
+    lines = [json.dumps({**json.loads(line), "event_id": str(i)}) for i, line in enumerate(LINES)]
+    twice = [line.encode() for line in lines for _ in range(2)]
+    result = replay(config, [write(tmp_path / "e.ndjson", twice)])
+    assert (result.summary["events"]["accepted"], result.summary["events"]["duplicates"]) == (
+        240,
+        120,
+    )
+    assert {row["value"] for row in result.buckets(metric="orders", dimension="all").values()} == {
+        24
+    }
+    shares = {row["data_quality"]["duplicates"] for row in result.rows("buckets")}
+    assert shares == {0.5}
 
 
 def test_compressed_files_and_standard_input_say_the_same(

@@ -6,7 +6,7 @@ from typing import Any
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 from monitor.aggregate import cohort_panel, late_units
 from monitor.aggregate.cohort_panel import CohortPanel
@@ -234,8 +234,21 @@ def test_a_late_event_counts_whenever_it_is_read(read_at: float, kind: str) -> N
     assert counted == [(0, 0, int(kind == "finish")), (1, 1, 1)]
 
 
+def _view(at: int) -> tuple[Any, ...]:
+    return (at, "view", None, None, None)
+
+
+def _signup(at: int) -> tuple[Any, ...]:
+    return (at, "signup", "d", None, None)
+
+
 @settings(max_examples=60, deadline=None)
 @given(drawn=events, cuts=cuts_strategy, noise=st.sampled_from([60, 900]))
+@example(
+    drawn=[*[(0, "signup", "a", "DE", "ios")] * 3, _view(17), _signup(180), _view(73)],
+    cuts=[],
+    noise=900,
+).via("a cohort before the first one that ends holds late events only")
 def test_late_events_count_in_cohorts_that_are_immature_at_the_end(
     drawn: list[Any], cuts: list[int], noise: int
 ) -> None:

@@ -114,6 +114,7 @@ def test_prometheus_finds_the_rules_and_the_monitor(tmp_path: Path) -> None:
     [
         (("alertname=MetricShift", "metric=orders", "severity=page"), "pages"),
         (("alertname=MetricSilent", "metric=orders", "severity=ticket"), "tickets"),
+        (("alertname=MetricSilent", "metric=orders", "severity=page"), "pages"),
         (("alertname=MonitorDown", "severity=page"), "pages"),
         (("alertname=MonitorDeadMansSwitch", "severity=none"), "heartbeat"),
         (("alertname=Unknown",), "tickets"),

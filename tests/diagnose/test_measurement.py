@@ -168,3 +168,24 @@ def test_what_is_accounted_for_lies_in_the_direction_of_the_shift(
     if found is not None:
         assert found.effect * shift > 0
         assert found.explained > 0
+
+
+@pytest.mark.parametrize(
+    ("shift", "seen", "part", "effect", "moved"),
+    [
+        (0.8, {"repeated": share(0.2)}, 0.3, 0.25 / 0.3, True),
+        (0.8, {"repeated": share(0.2)}, 0.1, 0.25, False),  # less than half of the repeats
+        (0.25, {"repeated": share(0.2)}, 1.0, 0.25, True),
+        (-0.5, {"malformed": share(0.15)}, 0.3, -0.5, True),
+        (-1.0, {"malformed": share(0.3)}, 0.25, -0.999, True),
+        (-0.5, {"malformed": share(0.15)}, 0.1, -0.15, False),
+    ],
+)
+def test_affected_lines_may_all_be_of_a_segment_that_has_room_for_half_of_them(
+    shift: float, seen: dict[str, Any], part: float, effect: float, moved: bool
+) -> None:
+    found = account(COUNT, ("country",), "DE", shift, {"order": Seen(**seen)}, part=part)
+    assert found is not None
+    assert found.effect == pytest.approx(effect)
+    assert is_moved(found) is moved
+    assert found.bound is (moved and part < 1)

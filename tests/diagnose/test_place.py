@@ -133,3 +133,18 @@ def test_figures_are_per_bucket_for_totals_and_quotients_for_rates() -> None:
     )
     ((_, figures),) = diagnose(rates).segments
     assert (figures["value"], figures["expected"], figures["n"]) == (0.1, 0.2, 500)
+
+
+def test_a_share_that_is_all_but_one_is_known_no_closer_to_it_than_its_level() -> None:
+    """Lines of one event that repeat ids, of another that do not: the first is the place."""
+    scope = make_scope(
+        [0, 1, 1],
+        [500, 250, 250],
+        [750 * (1 - 1e-9), 500 * (1 - 1e-9), 250 * (1 - 1e-9)],
+        [750, 500, 250],
+        law="beta_binomial",
+        sd_level=np.full(3, 2e-5),
+    )
+    found = place_of(scope)
+    assert found.series[0] == 1
+    assert found.confidence(1) == "high"

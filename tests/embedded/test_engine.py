@@ -83,6 +83,30 @@ def test_a_process_that_dies_goes_on_from_its_last_save(tmp_path: Path, files: l
 
 
 @pytest.mark.slow
+def test_a_disk_that_was_full_costs_a_restart_and_nothing_else(
+    tmp_path: Path, files: list[Path]
+) -> None:
+    with Store(tmp_path / "whole.db") as store:
+        engine, feed = engine_on(store, tmp_path / "a", files)
+        drain(feed)
+        engine.save()
+        whole = history.everything(store)
+    with Store(tmp_path / "full.db") as store:
+        engine, feed = engine_on(store, tmp_path / "b", files)
+        feed.step()
+        engine.save()
+        [(pages,)] = store._connection.execute("PRAGMA page_count")
+        store._connection.execute(f"PRAGMA max_page_count = {pages + 2}")
+        with pytest.raises(StateError, match="the disk is full; free space and start again"):
+            drain(feed)
+        feed.close()
+        store._connection.execute("PRAGMA max_page_count = 1000000")
+        engine, feed = engine_on(store, tmp_path / "b", files)
+        drain(feed)
+        assert history.everything(store) == whole
+
+
+@pytest.mark.slow
 def test_what_has_ended_is_not_read_again(tmp_path: Path, files: list[Path]) -> None:
     with Store(tmp_path / "state.db") as store:
         engine, feed = engine_on(store, tmp_path, files)

@@ -330,6 +330,25 @@ async def test_an_end_during_an_outage_is_not_lost(watch: Watch) -> None:
     assert [x[1:] for x in told] == [("a1", False)] * 3
 
 
+@pytest.mark.parametrize("status", [200, 503])
+async def test_a_clock_that_is_set_back_holds_no_post_up(watch: Watch, status: int) -> None:
+    """Alertmanager ends what is not posted again within a minute and a half."""
+    watch.journal.changes.append(incident())
+    await watch.pass_seconds(10)
+    watch.receiver.status = status
+    await watch.pass_seconds(30)
+    watch.now -= HOUR
+    watch.receiver.status = 200
+    assert len(await watch.pass_seconds(61)) == 2
+
+
+async def test_a_clock_that_is_set_forward_tells_once_and_goes_on(watch: Watch) -> None:
+    watch.journal.changes.append(incident())
+    await watch.pass_seconds(10)
+    watch.now += HOUR
+    assert [x[0] - 3600 for x in await watch.pass_seconds(61)] == [10, 40, 70]
+
+
 async def test_a_rejected_post_is_not_repeated_at_once(watch: Watch) -> None:
     watch.receiver.status = 400
     watch.journal.changes.append(incident())

@@ -30,7 +30,7 @@ def test_what_grows_or_starts_has_not_faded() -> None:
     assert np.isnan(weeks(Volume(HOUR), 1.01**HOURS)).all()
 
 
-def test_an_app_version_that_people_leave_has_faded_once_a_fifth_is_left() -> None:
+def test_an_app_version_that_people_leave_has_faded_once_a_quarter_is_left() -> None:
     days = np.maximum(1000.0 * np.minimum(1.0, 0.6 ** (HOURS / 24 - 21)), 1.0)
     left = weeks(Volume(HOUR), days)
     first = int(np.flatnonzero(np.isfinite(left))[0]) / 24

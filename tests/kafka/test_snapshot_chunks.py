@@ -11,11 +11,13 @@ from monitor.kafka.snapshots import Archive, Held
 
 @dataclass
 class Got:
-    key: bytes
+    key: bytes | None
     value: bytes | None
+    topic: str = "snapshots"
+    offset: int = 0
 
 
-def archive_of(*entries: tuple[bytes, bytes | None]) -> Archive:
+def archive_of(*entries: tuple[bytes | None, bytes | None]) -> Archive:
     archive = Archive()
     for key, value in entries:
         archive.take(Got(key, value))
@@ -50,6 +52,13 @@ def test_a_broken_snapshot_falls_back_to_the_one_before(state: bytes, damage: st
         broken[b"0|99|1"] = b"x" + broken[b"0|99|1"][1:]
     archive = archive_of(*snapshots.entries(0, 70, b"old"), *broken.items())
     assert list(archive.complete()) == [(70, b"old")]
+    assert archive.unusable == 1
+
+
+@pytest.mark.parametrize("key", [None, b"", b"what", b"0|x|manifest", b"\xff|1|0"])
+def test_a_key_that_is_no_snapshots_is_passed_over(key: bytes | None) -> None:
+    archive = archive_of((key, b"?"), *snapshots.entries(0, 70, b"state"))
+    assert list(archive.complete()) == [(70, b"state")]
 
 
 def test_two_are_kept_and_the_rest_is_tombstoned() -> None:

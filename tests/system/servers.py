@@ -129,6 +129,8 @@ group.initial.rebalance.delay.ms=0
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 auto.create.topics.enable=false
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=1000
 """
 
 
@@ -143,16 +145,30 @@ class Kafka:
         self.address = f"127.0.0.1:{self._port}"
         self._server: Server | None = None
         self._properties = folder / "server.properties"
+        controller = free_port()
         self._properties.write_text(
-            _BROKER.format(port=self._port, controller=free_port(), folder=folder)
+            _BROKER.format(port=self._port, controller=controller, folder=folder)
+            + self._listeners(controller)
         )
         # An id that begins with a dash would be read as an option.
         cluster = "M" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]
-        self._run("kafka.tools.StorageTool", "format", "--standalone", "-t", cluster, "-c")
+        self._command(
+            *["kafka.tools.StorageTool", "format", "--standalone", "-t", cluster],
+            *[*self._format_options(), "-c", str(self._properties)],
+        )
 
-    def _run(self, *arguments: str) -> None:
+    def _listeners(self, controller: int) -> str:
+        """More properties."""
+        return ""
+
+    def _format_options(self) -> list[str]:
+        """More options of `StorageTool format`."""
+        return []
+
+    def _command(self, *arguments: str) -> None:
+        """Run one of Kafka's own tools."""
         subprocess.run(
-            [self._java, "-cp", self._classpath, *arguments, self._properties],
+            [self._java, "-XX:TieredStopAtLevel=1", "-cp", self._classpath, *arguments],
             check=True,
             capture_output=True,
             cwd=self._folder,
@@ -183,6 +199,11 @@ class Kafka:
         if self._server is not None:
             self._server.stop(number)
             self._server = None
+
+    def signal(self, number: int) -> None:
+        """Signal the broker, where it runs."""
+        if self._server is not None:
+            os.killpg(self._server.process.pid, number)
 
     def _accepts(self) -> bool:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self._port), 1):
@@ -229,12 +250,12 @@ def start_prometheus(folder: Path, targets: Sequence[str]) -> Server:
     )
 
 
-def start_alertmanager(folder: Path) -> Server:
-    """Alertmanager with a receiver that tells nobody."""
+def start_alertmanager(folder: Path, port: int | None = None) -> Server:
+    """Alertmanager with a receiver that tells nobody, on a free port where none is given."""
     binary = program("prometheus-alertmanager", "alertmanager")
     config = folder / "alertmanager.yml"
     config.write_text("route: {receiver: nobody}\nreceivers: [{name: nobody}]\n")
-    address = f"127.0.0.1:{free_port()}"
+    address = f"127.0.0.1:{port or free_port()}"
     command = [
         binary,
         f"--config.file={config}",

@@ -38,7 +38,9 @@ async def test_records_reach_the_view_newest_by_key(tmp_path: Path, kafka: Kafka
     topics = Topics(prefix=tmp_path.name, shards=2)
     await topics.ensure(broker)
     with Store(tmp_path / "view.db") as store:
-        view = ViewWorker(broker=broker, topics=topics, store=store)
+        view = ViewWorker(
+            broker=broker, topics=topics, store=store, counters=Counters(CollectorRegistry())
+        )
 
         async def newest() -> bool:
             found = store.documents(Stream.RELEASES)

@@ -6,6 +6,9 @@ import logging
 from typing import Any
 
 import pytest
+import structlog
+from aiokafka.admin.records_to_delete import RecordsToDelete
+from aiokafka.structs import TopicPartition
 from prometheus_client import CollectorRegistry
 
 from monitor.kafka import shard
@@ -74,7 +77,10 @@ class Setting:
         )
 
     def frames(self, outcome: str) -> float | None:
-        return self.registry.get_sample_value("monitor_frames_total", {"outcome": outcome})
+        return self.value("frames_total", outcome=outcome)
+
+    def value(self, name: str, **labels: str) -> float | None:
+        return self.registry.get_sample_value(f"monitor_{name}", labels)
 
     async def feed(self, *frames: Frame, size: int = 900_000) -> None:
         await write_frames(self.broker, self.topics.name("frames"), 0, frames, size)
@@ -174,6 +180,54 @@ async def test_a_broken_snapshot_falls_back_to_the_one_before(setting: Setting) 
     async with working(setting.worker().run):
         assert (await setting.alerts("0|20"))["0|20"] == b"30"
     assert [json.loads(state)["total"] for state in setting.restored] == [10]
+    assert setting.value("snapshots_total", outcome="failed") == 1
+
+
+async def test_without_a_whole_snapshot_the_log_is_applied_from_its_start(setting: Setting) -> None:
+    await setting.feed(frame(0, 10), frame(10, 20))
+    async with working(setting.worker().run):
+        await setting.alerts("0|10")
+    topic = setting.topics.name("snapshots")
+    [chunk, _] = await table(setting.broker, topic)
+    broken = Outgoing(topic=topic, partition=0, key=chunk.encode(), value=b"broken")
+    foreign = Outgoing(topic=topic, partition=0, key=b"by mistake", value=b"?")
+    await write(setting.broker, [broken, foreign])
+    await setting.feed(frame(20, 30))
+    async with working(setting.worker().run):
+        assert (await setting.alerts("0|20"))["0|20"] == b"30"
+    assert setting.restored == []
+    assert setting.frames("gap") == 0
+
+
+async def test_a_log_that_was_made_anew_is_read_from_its_start(setting: Setting) -> None:
+    """The chain tells what was applied before, and what is missing."""
+    await setting.feed(*(frame(n, n + 1) for n in range(20)))
+    async with working(setting.worker().run):
+        await setting.alerts("0|19")
+    name = setting.topics.name("frames")
+    async with setting.broker.admin() as admin:
+        await admin.delete_topics([name])
+        await until(lambda: _is_gone(admin, name))
+    await setting.topics.ensure(setting.broker)
+    await setting.feed(frame(19, 20), frame(20, 30))
+    async with working(setting.worker().run):
+        assert (await setting.alerts("0|20"))["0|20"] == b"30"
+    assert setting.frames("repeated") == 1
+
+
+async def test_a_shard_that_must_begin_in_the_middle_of_the_log_says_so(setting: Setting) -> None:
+    await setting.feed(frame(0, 10), frame(10, 20))
+    place = TopicPartition(setting.topics.name("frames"), 0)
+    async with setting.broker.admin() as admin:
+        await admin.delete_records({place: RecordsToDelete(before_offset=1)})
+    with structlog.testing.capture_logs() as logged:
+        async with working(setting.worker().run):
+            assert await setting.alerts("0|10") == {"0|10": b"10"}
+    assert [one["first"] for one in logged if one["event"] == "shard.state_lost"] == [1]
+
+
+async def _is_gone(admin: Any, topic: str) -> bool:
+    return topic not in await admin.list_topics()
 
 
 async def test_two_snapshots_are_kept(setting: Setting) -> None:

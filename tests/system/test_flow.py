@@ -49,6 +49,7 @@ SERIES = (
     "monitor_events_total",
     "monitor_dead_letters_total",
     "monitor_late_events_total",
+    "monitor_duplicate_events_total",
     "monitor_watermark_timestamp_seconds",
     "monitor_source_lag_events",
 )

@@ -4,23 +4,28 @@ import asyncio
 import base64
 import contextlib
 import json
+import time
 from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from aiokafka.admin import NewTopic
+import structlog
+from aiokafka.admin import NewPartitions, NewTopic
 from aiokafka.admin.records_to_delete import RecordsToDelete
+from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 from prometheus_client import CollectorRegistry
 
 from monitor.definitions.plan import Plan
+from monitor.kafka import broker, chain
 from monitor.kafka.broker import Broker, Outgoing
 from monitor.kafka.framing import Head, Joiner
 from monitor.kafka.ingest_worker import IngestWorker
 from monitor.kafka.service import Service
 from monitor.kafka.topics import Topics
 from monitor.model.frame import Frame, decode_frame
-from monitor.model.time import MINUTE, NEVER, SECOND, to_rfc3339
+from monitor.model.time import HOUR, MINUTE, NEVER, SECOND, to_rfc3339
 from monitor.settings import KafkaSource
 from monitor.telemetry import Counters
 from tests.system import shop
@@ -173,11 +178,58 @@ async def test_what_retention_removed_is_declared_lost(setting: Setting) -> None
     place = TopicPartition(setting.service.source.topic, 0)
     async with setting.broker.admin() as admin:
         await admin.delete_records({place: RecordsToDelete(before_offset=16)})
-    async with setting.at_work():
-        await setting.until_counted(25)
+    with structlog.testing.capture_logs() as logged:
+        async with setting.at_work():
+            await setting.until_counted(25)
     frames = [f for f in await setting.frames() if f.source == 0]
     assert sum(frame.lost for frame in frames) == 6
     assert setting.value("lost_events_total") == 6
+    [told] = [one for one in logged if one["event"] == "events.lost"]
+    assert (told["partition"], told["first"], told["events"]) == (0, 10, 6)
+    check_chain(await setting.frames())
+
+
+async def test_a_source_that_was_made_anew_is_told_and_not_mixed_with_the_old(
+    setting: Setting,
+) -> None:
+    async with setting.at_work():
+        await setting.orders(10)
+        await setting.until_counted(10)
+    topic = setting.service.source.topic
+    async with setting.broker.admin() as admin:
+        await admin.delete_topics([topic])
+
+    async def is_made_anew() -> bool:
+        async with setting.broker.admin() as admin:
+            answer = await admin.create_topics([NewTopic(topic, 2, 1)])
+        return [code for _, code, _ in answer.topic_errors] == [0]
+
+    await until(is_made_anew)
+    await setting.orders(3)
+
+    async def told() -> bool:
+        return any("was the topic created again?" in one.get("error", "") for one in logged)
+
+    with structlog.testing.capture_logs() as logged:
+        async with setting.at_work():
+            await until(told)
+    assert await setting.counted() == 10
+
+
+async def test_an_offset_that_is_gone_is_found_in_the_frames(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It expires with a group that nobody was a member of for a week."""
+    monkeypatch.setattr(chain, "_FIRST_STEP", 1)
+    async with setting.at_work():
+        await setting.orders(10)
+        await setting.until_counted(10)
+    await setting.orders(5)
+    source = setting.service.source.model_copy(update={"group": "another"})
+    setting.service = replace(setting.service, source=source)
+    async with setting.at_work():
+        await setting.until_counted(15)
+    assert await setting.counted() == 15
     check_chain(await setting.frames())
 
 
@@ -264,15 +316,60 @@ async def test_cloud_events_are_read_by_their_headers(setting: Setting) -> None:
 async def test_a_silent_partition_gets_the_wall_clock_once_it_is_read_to_its_end(
     setting: Setting,
 ) -> None:
+    patient = replace(setting.plan, idle_timeout_us=3 * SECOND, allowed_lateness_us=3 * SECOND)
+    setting.service = replace(setting.service, plan=patient)
+    begun = time.monotonic()
     async with setting.at_work():
         await setting.orders(10)
         await setting.until_counted(10)
         spoke = [f.watermark_us for f in await setting.frames() if f.source == 1]
         assert set(spoke) == {NEVER}
-        setting.now_us += setting.plan.idle_timeout_us + MINUTE
         await until(lambda: idle(setting))
+    assert time.monotonic() - begun > 3
     newest = {f.source: f.watermark_us for f in await setting.frames()}
-    assert newest[0] == newest[1] >= setting.now_us - 2 * setting.plan.idle_timeout_us
+    assert newest[0] == newest[1] == NOW_US - patient.idle_timeout_us
+
+
+async def test_a_wall_clock_that_is_set_makes_no_partition_idle(setting: Setting) -> None:
+    """Nor are the events that come after it lost, whichever way it was set."""
+    async with setting.at_work():
+        await setting.orders(10)
+        await setting.until_counted(10)
+        for hours in (10, -24 * 20):  # then what comes is of the future, by that clock
+            setting.now_us += hours * HOUR
+            await asyncio.sleep(1.0)
+            assert not await idle(setting)
+            await setting.orders(10)
+            await setting.until_counted(setting.fed)
+    assert await setting.counted() == 30
+    assert setting.value("dead_letters_total", reason="too_far_in_future") == 0
+
+
+async def test_a_partition_that_is_added_is_read_and_waited_for(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broker, "METADATA_MS", 500)
+    async with setting.at_work():
+        await setting.orders(10)
+        await setting.until_counted(10)
+        async with setting.broker.admin() as admin:
+            await admin.create_partitions({setting.service.source.topic: NewPartitions(3)})
+        await setting.orders(5, partition=1)
+        await until(lambda: _fed(setting, 2))
+        await setting.until_counted(22)
+    frames = await setting.frames()
+    assert {frame.sources for frame in frames if frame.source == 2} == {3}
+    assert await setting.counted() == 22
+    check_chain(frames)
+
+
+async def _fed(setting: Setting, partition: int) -> bool:
+    """Whether a new partition has taken orders: its leader may not be there at once."""
+    try:
+        await setting.orders(7, partition=partition)
+    except (KafkaError, AssertionError):
+        return False
+    return True
 
 
 async def idle(setting: Setting) -> bool:

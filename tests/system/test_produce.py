@@ -40,7 +40,7 @@ async def read(kafka: Kafka, topic: str, partitions: int) -> dict[int, list[byte
 async def test_every_line_arrives_in_a_topic_made_for_it(kafka: Kafka) -> None:
     lines = list(Shop(seed=5, start_us=START).lines(0, 5))
     told: list[int] = []
-    written = await produce(kafka.address, "shop.made", lines, told.append)
+    written = await produce(Broker(address=kafka.address), "shop.made", lines, told.append)
     assert written == sum(told) == len(lines)
     found = await read(kafka, "shop.made", 2)
     assert sorted(line for part in found.values() for line in part) == sorted(lines)
@@ -49,7 +49,7 @@ async def test_every_line_arrives_in_a_topic_made_for_it(kafka: Kafka) -> None:
 
 async def test_an_actor_stays_in_one_partition_in_order(kafka: Kafka) -> None:
     lines = list(Shop(seed=6, start_us=START).lines(0, 5))
-    await produce(kafka.address, "shop.keyed", lines, partitions=3)
+    await produce(Broker(address=kafka.address), "shop.keyed", lines, partitions=3)
     where: dict[str, set[int]] = defaultdict(set)
     for number, part in (await read(kafka, "shop.keyed", 3)).items():
         order = {line: at for at, line in enumerate(lines)}
@@ -63,7 +63,7 @@ async def test_an_actor_stays_in_one_partition_in_order(kafka: Kafka) -> None:
 async def test_sums_without_actors_and_an_existing_topic_will_do(kafka: Kafka) -> None:
     await asyncio.to_thread(create_topic, kafka.address, "shop.there", 4)
     lines = list(Shop(seed=6, start_us=START, aggregated=True).lines(0, 5))
-    assert await produce(kafka.address, "shop.there", lines) == len(lines)
+    assert await produce(Broker(address=kafka.address), "shop.there", lines) == len(lines)
     found = await read(kafka, "shop.there", 4)
     assert sum(map(len, found.values())) == len(lines)
 
@@ -72,6 +72,6 @@ async def test_a_broker_that_is_down_is_named_within_ten_seconds() -> None:
     address = f"127.0.0.1:{free_port()}"
     begun = time.monotonic()
     with pytest.raises(UnreachableError, match=f"no Kafka broker answers at {address}") as raised:
-        await produce(address, "shop", [b"{}"])
+        await produce(Broker(address=address), "shop", [b"{}"])
     assert raised.value.exit_code == 4
     assert time.monotonic() - begun < 10

@@ -7,7 +7,8 @@ from aiokafka.admin import NewTopic
 
 from monitor.errors import ConfigError, StateError, UnreachableError
 from monitor.kafka.broker import Broker
-from monitor.kafka.topics import Topics, _policies, source_partitions
+from monitor.kafka.topic_settings import found_settings
+from monitor.kafka.topics import STREAMS, Topics, source_partitions
 from tests.system.servers import Kafka, free_port
 
 pytestmark = pytest.mark.system
@@ -19,11 +20,14 @@ async def test_topics_are_created_with_their_settings_and_found_again(kafka: Kaf
     await topics.ensure(broker)
     await topics.ensure(broker)
     async with broker.admin() as admin:
-        policies = await _policies(admin, ["made.buckets", "made.frames", "made.snapshots"])
+        asked = {topics.name(stream): topics.settings[stream] for stream in STREAMS}
+        found = await found_settings(admin, asked)
         described = await admin.describe_topics(["made.frames", "made.snapshots", "made.alerts"])
-    assert policies["made.frames"] == "delete"
-    assert policies["made.snapshots"] == "compact"
-    assert set(policies["made.buckets"].split(",")) == {"compact", "delete"}
+        assert await topics.compare(admin) == []
+    assert found["made.frames"]["cleanup.policy"] == "delete"
+    assert found["made.frames"]["retention.ms"] == str(7 * 24 * 3600 * 1000)
+    assert found["made.snapshots"]["cleanup.policy"] == "compact"
+    assert set(found["made.buckets"]["cleanup.policy"].split(",")) == {"compact", "delete"}
     assert [len(topic["partitions"]) for topic in described] == [3, 3, 3]
 
 

@@ -7,13 +7,17 @@ from typing import Any
 
 import msgspec
 import pytest
+from prometheus_client import CollectorRegistry
 
+from monitor.errors import StateError
 from monitor.journal.store import Store
+from monitor.kafka import view_worker
 from monitor.kafka.broker import Broker, Outgoing
 from monitor.kafka.topics import Topics
 from monitor.kafka.view_worker import ViewWorker
 from monitor.model.incident import Incident, IncidentState
 from monitor.model.record import Stream
+from monitor.telemetry import Counters
 from tests.system.kafka_io import until, working, write
 from tests.system.servers import Kafka
 
@@ -28,12 +32,15 @@ class Setting:
         self.topics = Topics(prefix=prefix, shards=2)
         self.store = Store(folder / "view.db")
         self.changes = 0
+        self.registry = CollectorRegistry()
+        self.counters = Counters(self.registry)
 
     def worker(self, caught_up: asyncio.Event) -> ViewWorker:
         return ViewWorker(
             broker=self.broker,
             topics=self.topics,
             store=self.store,
+            counters=self.counters,
             changed=self._changed,
             caught_up=caught_up.set,
         )
@@ -129,6 +136,67 @@ async def test_a_dead_letter_in_parts_is_joined_also_across_a_restart(setting: S
     await setting.put(Stream.DEAD_LETTERS, "0|7", body[5:], part=1, parts=2)
     await setting.read()
     assert setting.store.documents(Stream.DEAD_LETTERS) == {"0|7": body}
+
+
+async def test_while_the_disk_is_full_what_is_known_is_served_and_nothing_is_lost(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(view_worker, "_FIRST_PAUSE_SECONDS", 0.05)
+    firing = incident(IncidentState.FIRING, "2026-01-01T00:10:00Z")
+    await setting.put(Stream.ALERTS, "a1", firing)
+    await setting.read()
+    writer = setting.store._connection
+    pages = writer.execute("PRAGMA page_count").fetchone()[0]
+    writer.execute(f"PRAGMA max_page_count = {pages}")
+    large = json.dumps({"reason": "not_json", "payload": "x" * 500_000}).encode()
+    await setting.put(Stream.DEAD_LETTERS, "0|7", large)
+
+    async def failed() -> bool:
+        return (setting.registry.get_sample_value("monitor_view_errors_total") or 0) >= 2
+
+    async def there() -> bool:
+        return setting.store.documents(Stream.DEAD_LETTERS) == {"0|7": large}
+
+    async with working(setting.worker(asyncio.Event()).run):
+        await until(failed)
+        assert [alert.alert_id for alert in setting.store.alerts()] == ["a1"]
+        writer.execute("PRAGMA max_page_count = 100000")
+        await until(there)
+
+
+async def test_what_nobody_of_ours_wrote_is_passed_over(setting: Setting) -> None:
+    firing = incident(IncidentState.FIRING, "2026-01-01T00:10:00Z")
+    topic = setting.topics.name(Stream.BUCKETS)
+    strange = [
+        Outgoing(topic=topic, partition=0, key=key, value=value)
+        for key, value in [
+            (b"orders|all", b"{}"),
+            (b"orders|all|noon", b"{}"),
+            (b"\xff", b"{}"),
+            (b"", None),
+        ]
+    ]
+    await write(setting.broker, strange)
+    await setting.put(Stream.ALERTS, "a0", b"by hand")
+    await setting.put(Stream.DEAD_LETTERS, "0|7", b"{}", part=1, parts=2)
+    await setting.put(Stream.ALERTS, "a1", firing)
+    await setting.read()
+    assert [alert.alert_id for alert in setting.store.alerts()] == ["a1"]
+    assert setting.registry.get_sample_value("monitor_view_errors_total") == 5
+    await setting.read()
+    assert setting.registry.get_sample_value("monitor_view_errors_total") == 5
+
+
+async def test_a_view_that_cannot_be_written_can_be_stopped(setting: Setting) -> None:
+    setting.store._connection.execute("PRAGMA query_only = ON")
+    await setting.put(Stream.ALERTS, "a1", incident(IncidentState.FIRING, "2026-01-01T00:10:00Z"))
+
+    async def failed() -> bool:
+        return bool(setting.registry.get_sample_value("monitor_view_errors_total"))
+
+    with pytest.raises(StateError, match="cannot be written"):
+        async with working(setting.worker(asyncio.Event()).run):
+            await until(failed)
 
 
 async def test_a_topic_that_was_made_anew_is_read_from_its_start(setting: Setting) -> None:
