@@ -14,8 +14,8 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from worlds import START_US, Source, World, traits_of
 
+from benchmarks.worlds import START_US, Source, World, traits_of
 from monitor.baseline import Baseline
 from monitor.core.machine import Machine
 from monitor.definitions.plan import (

@@ -233,7 +233,7 @@ MAPPED = {"event_id": "id", "name": "what", "time": "at", "actor": "user.id"} | 
 
 
 def properties(event: dict[str, Any]) -> dict[str, Any]:
-    return event["dimensions"] | event.get("values", {})
+    return {**event["dimensions"], **event.get("values", {})}
 
 
 def cloud_event(event: dict[str, Any]) -> dict[str, Any]:

@@ -119,8 +119,8 @@ class Source:
 
 def _count(rng: np.random.Generator, mean: Floats, phi: float) -> Floats:
     if phi <= 1:
-        return rng.poisson(mean)
-    return rng.negative_binomial(mean / (phi - 1), 1 / phi)
+        return rng.poisson(mean).astype(float)
+    return rng.negative_binomial(mean / (phi - 1), 1 / phi).astype(float)
 
 
 def simulate(

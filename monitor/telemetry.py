@@ -174,6 +174,8 @@ class Counters:
             opened again, by role.
         view_errors: how often the view could not be written, or a record not be used.
         clock_jumps: how often the wall clock was set by more than a few seconds, by role.
+        role_resident, role_files, role_tasks: bytes of memory, open files and asyncio tasks of a role's
+            process, by role; of two processes of one role, those of the one that spoke last.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -234,6 +236,9 @@ class Counters:
             "view_errors_total", "Writes of the view that failed, and records passed over."
         )
         self.clock_jumps = counter("clock_jumps_total", "Jumps of the wall clock.", "role")
+        self.role_resident = latest("role_resident_bytes", "Memory of a role's process.", "role")
+        self.role_files = latest("role_open_files", "Open files of a role's process.", "role")
+        self.role_tasks = latest("role_tasks", "Asyncio tasks of a role's process.", "role")
         self._begin()
 
     def flushed(self, counts: Mapping[str, int], reasons: Iterable[str]) -> None:

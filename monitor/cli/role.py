@@ -8,18 +8,20 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import AsyncIterable, Awaitable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Iterable
 from pathlib import Path
+from typing import Any
 
 import click
 import structlog
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry
 
 from monitor import telemetry
 from monitor.api.app import create_app
 from monitor.api.serving import serve
 from monitor.api.tokens import Tokens
 from monitor.cli.clock_watch import watch_clock
+from monitor.cli.vitals import keep_vitals
 from monitor.clock import wall_clock
 from monitor.definitions import Configuration, load
 from monitor.errors import MonitorError
@@ -161,22 +163,23 @@ async def _push(pusher: AlertmanagerPusher | None, caught_up: asyncio.Event) -> 
         await pusher.run()
 
 
-async def _until_stopped(work: Callable[[asyncio.Event], Awaitable[None]], jumps: Counter) -> None:
+async def _until_stopped(
+    work: Callable[[asyncio.Event], Awaitable[None]],
+    watches: Callable[[], Iterable[Coroutine[Any, Any, None]]],
+) -> None:
     """Run a role until it is told to stop, and then for a few seconds at most."""
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(on_loop_error)
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    orphaned = asyncio.create_task(_orphaned(stopping))
-    watching = asyncio.create_task(watch_clock(wall_clock, jumps))
+    beside = [asyncio.create_task(watch) for watch in (_orphaned(stopping), *watches())]
     working = asyncio.ensure_future(work(stopping))
     told = asyncio.create_task(stopping.wait())
     await asyncio.wait({working, told}, return_when=asyncio.FIRST_COMPLETED)
     await asyncio.wait({working}, timeout=_GRACE_SECONDS)
-    orphaned.cancel()
-    watching.cancel()
-    told.cancel()
+    for watching in (*beside, told):
+        watching.cancel()
     if not working.done():
         _log.error("role.overdue", after_seconds=_GRACE_SECONDS)
         working.cancel()
@@ -214,7 +217,13 @@ def command(name: str, config: Path, state: Path, instance: str | None, again: b
     relax_collector()
     with contextlib.closing(StateFolder.of(configuration, state, name=instance)) as folder:
         role = Role(configuration, folder, counters)
-        asyncio.run(_until_stopped(getattr(role, name), counters.clock_jumps.labels(name)))
+        jumps = counters.clock_jumps.labels(name)
+        asyncio.run(
+            _until_stopped(
+                getattr(role, name),
+                lambda: (watch_clock(wall_clock, jumps), keep_vitals(name, counters)),
+            )
+        )
 
 
 def main() -> int:

@@ -1,0 +1,40 @@
+"""What a role's process holds, for `/metrics`: memory, open files, asyncio tasks.
+
+prometheus-client's own process collector knows the process that is asked only, not the other roles.
+"""
+
+import asyncio
+import os
+from pathlib import Path
+
+from monitor.telemetry import Counters
+
+EVERY_SECONDS = 5.0
+
+_SELF = Path("/proc/self")
+
+
+def observe(role: str, counters: Counters, *, tasks: int, proc: Path = _SELF) -> None:
+    """Show what the process holds now; memory and files only where the system tells (Linux).
+
+    Args:
+        role: the label.
+        counters: where to.
+        tasks: asyncio tasks that have not ended.
+        proc: the system's folder of the process.
+    """
+    counters.role_tasks.labels(role).set(tasks)
+    try:
+        pages = int((proc / "statm").read_text().split()[1])
+        files = sum(1 for _ in (proc / "fd").iterdir())
+    except (OSError, ValueError, IndexError):
+        return
+    counters.role_resident.labels(role).set(pages * os.sysconf("SC_PAGE_SIZE"))
+    counters.role_files.labels(role).set(files)
+
+
+async def keep_vitals(role: str, counters: Counters) -> None:
+    """Show it every few seconds until cancelled."""
+    while True:
+        observe(role, counters, tasks=len(asyncio.all_tasks()))
+        await asyncio.sleep(EVERY_SECONDS)

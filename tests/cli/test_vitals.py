@@ -1,0 +1,50 @@
+import asyncio
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from monitor.cli import vitals
+from monitor.telemetry import Counters
+
+NAMES = ("monitor_role_resident_bytes", "monitor_role_open_files", "monitor_role_tasks")
+
+
+def values(registry: CollectorRegistry) -> list[float | None]:
+    return [registry.get_sample_value(name, {"role": "core"}) for name in NAMES]
+
+
+def proc(folder: Path, pages: int, files: int) -> Path:
+    (folder / "fd").mkdir()
+    for number in range(files):
+        (folder / "fd" / str(number)).touch()
+    (folder / "statm").write_text(f"900 {pages} 30 1 0 500 0\n")
+    return folder
+
+
+def test_memory_files_and_tasks_are_told_by_role(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.sysconf", {"SC_PAGE_SIZE": 4096}.__getitem__)
+    registry = CollectorRegistry()
+    vitals.observe("core", Counters(registry), tasks=7, proc=proc(tmp_path, pages=10, files=3))
+    assert values(registry) == [40_960, 3, 7]
+
+
+def test_a_system_that_does_not_tell_still_gets_the_tasks(tmp_path: Path) -> None:
+    registry = CollectorRegistry()
+    vitals.observe("core", Counters(registry), tasks=7, proc=tmp_path / "absent")
+    assert values(registry) == [None, None, 7]
+
+
+async def test_they_are_kept_up_to_date(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vitals, "EVERY_SECONDS", 0.001)
+    registry = CollectorRegistry()
+    keeping = asyncio.create_task(vitals.keep_vitals("core", Counters(registry)))
+    await asyncio.sleep(0.01)
+    alone = registry.get_sample_value(NAMES[2], {"role": "core"})
+    other = asyncio.create_task(asyncio.sleep(60))
+    await asyncio.sleep(0.05)
+    assert registry.get_sample_value(NAMES[2], {"role": "core"}) == (alone or 0) + 1
+    for task in (keeping, other):
+        task.cancel()
