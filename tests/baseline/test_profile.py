@@ -20,7 +20,8 @@ def fitted(sunday: float) -> Floats:
     chance = Chance(white=np.full(1, 1e-5), wander=np.zeros(1), rho=np.zeros(1))
     found = fit(weeks, np.ones(1, bool), np.zeros(1, bool), chance)
     assert found.weeks.tolist() == [2]
-    return found.shape[0]
+    shape: Floats = found.shape[0]
+    return shape
 
 
 @pytest.mark.parametrize("factor", [0.25, 4.0])
