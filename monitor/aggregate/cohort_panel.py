@@ -85,7 +85,9 @@ class CohortPanel(Panel):
     def merge(self, deltas: Deltas) -> int:
         """Take in what units of a metric did; returns how many rows were taken."""
         index, units = self._index[deltas.metric], deltas.units
-        rows = self.series.rows(index, deltas.groups.tolist(), deltas.segments)
+        rows = self.series.rows(
+            index, deltas.groups.tolist(), deltas.segments, events=lambda: _units_by_series(deltas)
+        )
         taken = deltas.bucket >= self._front.floor_us
         late = np.asarray(deltas.late) | (deltas.bucket < self._front.open_from_us)
         for start in np.unique(deltas.bucket[taken & ~late]).tolist():
@@ -375,6 +377,12 @@ def _is_of(of: Follower, units: UnitEvents) -> Bools:
     """Which events are of its steps."""
     inside: Bools = (units.step >= of.start) & (units.step < of.start + of.cohorts.steps)
     return inside
+
+
+def _units_by_series(deltas: Deltas) -> Floats:
+    """How many unit events each series has."""
+    at = np.empty(0, np.int64) if deltas.units is None else deltas.series[deltas.units.row]
+    return np.bincount(at, minlength=len(deltas.segments)).astype(np.float64)
 
 
 def _own_steps(of: Follower, units: UnitEvents) -> UnitEvents:

@@ -78,14 +78,18 @@ class LineShares:
         self._bad = np.empty(0)
         self._usual: tuple[int, int, Floats, Floats] | None = None
 
-    def is_spotless(self, since_us: int, until_us: int) -> bool:
-        """Whether every subject has lines with an event id in a span, and not one line was affected."""
+    def spotless(self, since_us: int, until_us: int) -> bytes | None:
+        """Where not one line was affected in a span: which subjects have lines, and which ids.
+
+        Returns:
+            What tells such spans apart: all shares are the same where this is. None of other spans.
+        """
         self._refresh()
         counts = self._past.between(since_us, until_us) if self._past.version else None
-        if counts is None or counts @ self._bad:
-            return False
-        lines, identified = (self._parts @ counts).reshape(len(_PARTS), -1)[:2]
-        return bool(lines.all() and identified.all())
+        if counts is None or not counts.any() or counts @ self._bad:
+            return None
+        part: Floats = self._parts[: 2 * len(self._subjects)] @ counts
+        return (part > 0).tobytes()
 
     def over(self, since_us: int, until_us: int) -> Shares | None:
         """The shares of a span; None where nothing is known of it."""

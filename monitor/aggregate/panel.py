@@ -144,7 +144,7 @@ class Panel:
     def _merge(self, deltas: Deltas) -> int:
         index = self._index[deltas.metric]
         groups = deltas.groups.tolist()
-        rows = self.series.rows(index, groups, deltas.segments)
+        rows = self.series.rows(index, groups, deltas.segments, events=lambda: _by_series(deltas))
         repeats = len(np.unique(rows)) < len(rows)
         self._count_folded(index, groups, deltas, rows)
         at = rows[deltas.series]
@@ -395,6 +395,16 @@ def _edges(buckets: Ints) -> list[int]:
     if not len(buckets):
         return [0]
     return np.flatnonzero(np.r_[True, buckets[1:] != buckets[:-1], True]).tolist()
+
+
+def _by_series(deltas: Deltas) -> Floats:
+    """Events of every series; of units alone, how many units."""
+    size = len(deltas.segments)
+    events: Floats = np.bincount(deltas.series, deltas.hi[:, -1], minlength=size).astype(np.float64)
+    if deltas.entries is None:
+        return events
+    units = np.bincount(deltas.series[deltas.entries.row], minlength=size)
+    return np.where(events > 0, events, units)
 
 
 def _events(deltas: Deltas, series: int) -> int:

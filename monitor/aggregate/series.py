@@ -1,11 +1,11 @@
 """The series of a panel: which row each has, which values of a dimension are kept apart.
 
-The core admits a dimension's values per metric in log order up to the cap; the rest is `other`. A
-value unseen for a week of event time retires, so that a new app version finds room.
+The core admits a dimension's values per metric in log order up to the cap, the largest of a frame first; the
+rest is `other`. A value unseen for a week of event time retires, so that a new app version finds room.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from monitor.aggregate.cover import Covers, Key
 from monitor.definitions.plan import COMBINATION_FACTOR, Law, MetricPlan
 from monitor.model.segment import format_segment, parse_segment, segment_value
 from monitor.model.table import Column, Table
-from monitor.model.tick import LAWS, Ints, Traits
+from monitor.model.tick import LAWS, Floats, Ints, Traits
 from monitor.model.time import FOREVER, NEVER, WEEK
 
 OTHER = "other"
@@ -81,14 +81,31 @@ class Series:
         """Row of the whole of a metric."""
         return self._rows[metric, 0, ALL]
 
-    def rows(self, metric: int, groups: Sequence[int], segments: Sequence[str]) -> Ints:
-        """Rows of these series, admitted or folded; `segments` as in a frame."""
+    def rows(
+        self,
+        metric: int,
+        groups: Sequence[int],
+        segments: Sequence[str],
+        *,
+        events: Callable[[], Floats] | None = None,
+    ) -> Ints:
+        """Rows of these series, admitted or folded: where several are new, the largest first.
+
+        Args:
+            metric: index.
+            groups: of the series.
+            segments: of the series, as in a frame.
+            events: how many each of them has; without it they come in the order given.
+        """
         known = self._rows
         found = [known.get((metric, g, s), -1) for g, s in zip(groups, segments, strict=True)]
         if -1 in found:
-            for i, row in enumerate(found):
-                if row < 0:
-                    found[i] = self._admit(metric, groups[i], segments[i])
+            new = [i for i, row in enumerate(found) if row < 0]
+            if len(new) > 1 and events is not None:
+                size = events().tolist()
+                new.sort(key=lambda i: -size[i])
+            for i in new:
+                found[i] = self._admit(metric, groups[i], segments[i])
         return np.array(found, dtype=np.int64)
 
     def add(self, metric: int, group: int, segment: str) -> int:

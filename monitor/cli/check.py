@@ -11,6 +11,7 @@ from rich.table import Table
 
 from monitor.aggregate.cohort_memory import cohort_memory
 from monitor.alert.text import number
+from monitor.cli import check_connect
 from monitor.cli.options import config_option, console, json_option, print_json
 from monitor.cli.progress import Watch
 from monitor.clock import wall_clock
@@ -44,10 +45,16 @@ _THOUSAND = 1000
     help="Events as `replay` reads them: also tell what every metric would see. Without it, the "
     "state of a service is asked, where journal.sqlite has one.",
 )
+@click.option(
+    "--connect",
+    is_flag=True,
+    help="Also look at Kafka, Alertmanager and Grafana, without changing anything: exit code 4 where "
+    "one cannot be reached, 1 where something is not as the service needs it.",
+)
 @json_option
 def command(
-    more: tuple[str, ...], config: Path, history: tuple[str, ...], *, as_json: bool
-) -> None:
+    more: tuple[str, ...], config: Path, history: tuple[str, ...], *, connect: bool, as_json: bool
+) -> int:
     """Validate the configuration.
 
     Every mistake at once, each as FILE:LINE: MESSAGE on standard error; then the exit code is 2.
@@ -65,10 +72,18 @@ def command(
         click.echo(f"warning: {warning}", err=True)
     result = summary(configuration)
     _add_sight(result, _seen(configuration, (*history, *more)))
+    found = check_connect.look(configuration) if connect else []
+    if connect:
+        result["connect"] = check_connect.as_json(found)
     if as_json:
         print_json(result)
     else:
         _print(result)
+        if connect:
+            console().print()
+            console().print(check_connect.table(found))
+            check_connect.remedies(found)
+    return check_connect.exit_code(found)
 
 
 def summary(configuration: Configuration) -> dict[str, Any]:

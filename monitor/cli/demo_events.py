@@ -57,6 +57,8 @@ async def produce_events(story: Story, broker: Broker, topic: str, *, lasts_us: 
 
 async def _is_set(stopping: asyncio.Event, until_us: int) -> bool:
     """Wait for the event until that time; whether it was set."""
+    if stopping.is_set():  # a wait for no time at all would not see it
+        return True
     try:
         await asyncio.wait_for(stopping.wait(), max(0.0, (until_us - wall_clock()) / SECOND))
     except TimeoutError:

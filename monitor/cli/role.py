@@ -201,8 +201,9 @@ async def _orphaned(stopping: asyncio.Event) -> None:
 @click.argument("name", type=click.Choice(["ingest", "core", "serve", "hooks"]))
 @click.option("--config", type=click.Path(path_type=Path), required=True)
 @click.option("--state", type=click.Path(path_type=Path), required=True)
+@click.option("--instance")
 @click.option("--again", is_flag=True)
-def command(name: str, config: Path, state: Path, again: bool) -> None:
+def command(name: str, config: Path, state: Path, instance: str | None, again: bool) -> None:
     """Run one role; its supervisor holds the other end of standard input."""
     telemetry.configure()
     structlog.contextvars.bind_contextvars(role=name)
@@ -211,7 +212,7 @@ def command(name: str, config: Path, state: Path, again: bool) -> None:
     if again:
         counters.restarts.labels(name).inc()
     relax_collector()
-    with contextlib.closing(StateFolder.of(configuration, state)) as folder:
+    with contextlib.closing(StateFolder.of(configuration, state, name=instance)) as folder:
         role = Role(configuration, folder, counters)
         asyncio.run(_until_stopped(getattr(role, name), counters.clock_jumps.labels(name)))
 

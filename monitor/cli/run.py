@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import re
 import signal
 import socket
 import sys
@@ -34,7 +35,16 @@ from monitor.telemetry import Counters
 ROLES = ("ingest", "core", "serve", "hooks")
 """Every role, in the order of the flow."""
 
+_INSTANCE = re.compile(r"[A-Za-z0-9._-]{1,200}")
 _log = structlog.get_logger(__name__)
+
+
+def _checked_instance(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """The name, or a usage error: Kafka takes what it takes for a topic."""
+    if value is not None and not _INSTANCE.fullmatch(value):
+        message = f"{value!r} is not a name: letters, digits, '.', '_', '-', at most 200"
+        raise click.BadParameter(message, ctx, param)
+    return value
 
 
 @click.command()
@@ -52,7 +62,14 @@ _log = structlog.get_logger(__name__)
     metavar="DIR",
     help="Folder for views and counters, which can be rebuilt.",
 )
-def command(config: Path, roles: str | None, state: Path) -> None:
+@click.option(
+    "--instance",
+    metavar="NAME",
+    callback=_checked_instance,
+    help="This run's name among those of the service, the same after a restart and no other's (a "
+    "StatefulSet's pod): partitions then come back at once. By default one is kept in --state.",
+)
+def command(config: Path, roles: str | None, state: Path, instance: str | None) -> None:
     """Run the service until it is told to stop (SIGTERM, SIGINT)."""
     asked = None if roles is None else _roles(roles)
     configuration = load(config, environment=environment())
@@ -69,8 +86,11 @@ def command(config: Path, roles: str | None, state: Path) -> None:
         asyncio.run(_run_in_one_process(configuration, plan))
         return
     service = Service.of(configuration)
+    places = ["--config", str(config), "--state", str(state)]
+    if instance is not None:
+        places += ["--instance", instance]
     with contextlib.closing(StateFolder.of(configuration, state)) as folder:
-        asyncio.run(_run(service, folder, chosen, config=config, state=state))
+        asyncio.run(_run(service, folder, chosen, places))
 
 
 def _roles(text: str) -> list[str]:
@@ -124,9 +144,8 @@ async def _run_in_one_process(configuration: Configuration, plan: Plan) -> None:
         await service.run(stopping, caught_up=lambda: _log.info("run.caught_up"))
 
 
-async def _run(
-    service: Service, folder: StateFolder, roles: list[str], *, config: Path, state: Path
-) -> None:
+async def _run(service: Service, folder: StateFolder, roles: list[str], places: list[str]) -> None:
+    """Supervise the roles; `places` are the options that each of them gets too."""
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(on_loop_error)
     stopping = asyncio.Event()
@@ -138,7 +157,6 @@ async def _run(
     folder.enter()
 
     def started(role: str, again: bool) -> list[str]:
-        places = ["--config", str(config), "--state", str(state)]
         module = [sys.executable, "-m", "monitor.cli.role", role]
         return [*module, *places, *(["--again"] if again else [])]
 

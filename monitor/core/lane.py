@@ -52,7 +52,8 @@ class Lane:
 
     Attributes:
         key: as given.
-        shows_running: whether cohorts are shown before they can be judged; decisions are the same.
+        shows_running: whether what is not a decision of the definitions' metrics is told: cohorts before they
+            can be judged, buckets of the measurement. Decisions are the same.
         panel: series and buckets.
         changes: incidents that ended because `state` does not fit the definitions any more.
     """

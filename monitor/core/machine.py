@@ -22,7 +22,8 @@ class Machine:
     """The state machine of one shard.
 
     Args:
-        shows_running: whether cohorts are shown before they can be judged. Decisions are the same.
+        shows_running: whether cohorts are shown before they can be judged, and the buckets of the
+            measurement. Decisions are the same.
 
     Attributes:
         plan: the compiled definitions.

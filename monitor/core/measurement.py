@@ -25,6 +25,8 @@ from monitor.model.time import HOUR, MINUTE
 
 _DIGITS: Final = 4
 _AS_USUAL: Final = 0.5
+_MOST_KINDS: Final = 256
+"""Of spotless buckets: by which metrics have lines, and lines with an id."""
 _LATELY_US: Final = 15 * MINUTE
 WHOLE: Final = ""
 """Of a metric's lines, those of all its event names together."""
@@ -44,13 +46,21 @@ class Measurement:
         self.past = past
         self._metrics = tuple(metrics)
         self._buckets = LineShares(past, [Subject(fields=line_fields(m)) for m in metrics])
-        self._spotless = dict.fromkeys((m.name for m in metrics), BucketQuality(False, *[0.0] * 4))
+        self._spotless: dict[bytes, Qualities] = {}
         self._of_metric: dict[str, tuple[list[tuple[str, str]], LineShares]] = {}
 
     def of_bucket(self, start_us: int, end_us: int) -> Qualities:
         """`data_quality` of a bucket, by metric."""
-        if self._buckets.is_spotless(start_us, end_us):
-            return self._spotless
+        key = self._buckets.spotless(start_us, end_us)
+        if key is None:
+            return self._shares_of(start_us, end_us)
+        if key not in self._spotless:
+            if len(self._spotless) >= _MOST_KINDS:
+                self._spotless.clear()
+            self._spotless[key] = self._shares_of(start_us, end_us)
+        return self._spotless[key]
+
+    def _shares_of(self, start_us: int, end_us: int) -> Qualities:
         found = self._buckets.over(start_us, end_us)
         if found is None:
             return {metric.name: _UNKNOWN for metric in self._metrics}

@@ -8,6 +8,8 @@ from collections.abc import Sequence, Set
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from monitor.aggregate.ledger_past import LedgerPast
 from monitor.aggregate.ledger_series import LedgerSeries
 from monitor.aggregate.panel import Panel, Tick
@@ -21,7 +23,7 @@ from monitor.definitions.quality import VOLUME, needed_fields
 from monitor.model.frame import Frame
 from monitor.model.incident import IncidentChanged, IncidentFaded
 from monitor.model.segment import parse_segment
-from monitor.model.tick import Observation
+from monitor.model.tick import Decision, Expectation, Observation, State
 
 
 class QualityLane(Lane):
@@ -75,6 +77,17 @@ class QualityLane(Lane):
         super()._load(state)
         self.silent = [(dimension, segment) for dimension, segment in state["silent"]]
 
+    def _closed_bucket(
+        self,
+        tick: Tick,
+        expectation: Expectation,
+        decision: Decision | None,
+        unjudged: State = State.PARTIAL,
+    ) -> ClosedBucket:
+        if self.shows_running:
+            return super()._closed_bucket(tick, expectation, decision, unjudged)
+        return _unsaid(tick)
+
     def _quality(self, seen: Observation) -> Qualities:  # noqa: ARG002 - as every lane's
         return {}
 
@@ -83,6 +96,28 @@ class QualityLane(Lane):
         index = next(i for i, m in enumerate(self.panel.metrics) if m.name == VOLUME)
         volume = self.panel.series.table["metric"][: len(seen.x)] == index
         return replace(seen, observed=seen.observed & ~(volume & (seen.x <= 0)))
+
+
+def _unsaid(tick: Tick) -> ClosedBucket:
+    """A bucket that nobody reads."""
+    seen = tick.observation
+    nothing = np.empty(0)
+    return ClosedBucket(
+        start_us=seen.start_us,
+        end_us=seen.end_us,
+        groups=(),
+        state=np.empty(0, dtype=np.int8),
+        value=nothing,
+        n=nothing,
+        expected=nothing,
+        lower=nothing,
+        upper=nothing,
+        window_value=nothing,
+        evidence=nothing,
+        log_threshold=nothing,
+        measures=nothing,
+        learning_seconds=nothing,
+    )
 
 
 class Voice:

@@ -4,3 +4,9 @@
 state does. `ingest_worker`, `shard_worker` and `view_worker` are the roles, each around one unit of
 ownership (`source_partition`, `shard`); `supervisor` runs them as processes.
 """
+
+import logging
+
+# What a client says of a broker that it cannot reach is said in one line by the error; where a process
+# has not set up its logs, Python would print it beside that.
+logging.getLogger("aiokafka").addHandler(logging.NullHandler())

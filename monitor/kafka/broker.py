@@ -17,7 +17,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError,
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from monitor.errors import UnreachableError
-from monitor.kafka.reach import troubles
+from monitor.kafka.reach import Look, look
 from monitor.kafka.security import OPEN, Security
 from monitor.settings import OVERRIDE_PREFIX
 
@@ -144,9 +144,13 @@ class Broker:
         except _DOWN as error:
             raise UnreachableError(await self.why_not()) from error
 
+    async def look(self) -> Look:
+        """What a client meets at the address, step by step."""
+        return await look(self.address, self.security, setting=self.setting)
+
     async def why_not(self) -> str:
         """Why it cannot be reached, with the remedy, in one line."""
-        found = await troubles(self.address, self.security, setting=self.setting)
+        found = (await self.look()).troubles
         told = [str(trouble) for trouble in found if not trouble.is_silence]
         if told:
             return f"the Kafka broker cannot be used: {'; '.join(told)}"

@@ -50,26 +50,50 @@ class Trouble:
         return f"{self.server} {self.what}; {self.remedy}"
 
 
-async def troubles(address: str, security: Security, *, setting: str) -> list[Trouble]:
-    """What is wrong with the servers of an address; empty where all of it works now.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What a client meets at an address.
+
+    Attributes:
+        troubles: what is wrong, also with one server of several.
+        server: the one that answered; None where none did.
+        cluster: its id.
+        brokers: how many the cluster has.
+    """
+
+    troubles: tuple[Trouble, ...]
+    server: str | None = None
+    cluster: str = ""
+    brokers: int = 0
+
+
+async def look(address: str, security: Security, *, setting: str) -> Look:
+    """Try every server of an address, and those that the first good one names.
 
     Args:
         address: host:port joined by commas.
         security: what the client has.
         setting: where the address is configured, such as `source.kafka`.
     """
-    found = []
+    found: list[Trouble] = []
+    answered: dict[str, Any] = {}
     for server in (part.strip() for part in address.split(",")):
-        trouble, named = await _first_trouble(server, security, setting)
-        if trouble is not None:
+        trouble, told = await _ask(server, security, setting)
+        if trouble is None:
+            answered[server] = told
+        else:
             found.append(trouble)
-            continue
-        for other in named:
-            trouble, _ = await _first_trouble(other, security, setting)
-            if trouble is not None:
-                found.append(_misled(trouble, server))
-        return found
-    return found
+    if not answered:
+        return Look(troubles=tuple(found))
+    server, told = next(iter(answered.items()))
+    named = {f"{broker[1]}:{broker[2]}" for broker in told.brokers}
+    for other in sorted(named - answered.keys()):
+        trouble, _ = await _ask(other, security, setting)
+        if trouble is not None:
+            found.append(_misled(trouble, server))
+    return Look(
+        troubles=tuple(found), server=server, cluster=told.cluster_id, brokers=len(told.brokers)
+    )
 
 
 def _misled(trouble: Trouble, asked: str) -> Trouble:
@@ -81,13 +105,11 @@ def _misled(trouble: Trouble, asked: str) -> Trouble:
     return Trouble(server=trouble.server, what=trouble.what, remedy=remedy)
 
 
-async def _first_trouble(
-    server: str, security: Security, setting: str
-) -> tuple[Trouble | None, list[str]]:
-    """The trouble with a server, else every address that it names."""
+async def _ask(server: str, security: Security, setting: str) -> tuple[Trouble | None, Any]:
+    """The trouble with a server, else what it tells of its cluster."""
     try:
         async with connection(server, security) as conn:
-            described = await conn.send(MetadataRequest([]))
+            return None, await conn.send(MetadataRequest([]))
     except (OSError, KafkaError, TimeoutError, ValueError) as error:
         what, remedy = explained(error, security)
         place = setting if setting.startswith("-") else f"{setting}.bootstrap_servers"
@@ -97,8 +119,7 @@ async def _first_trouble(
             remedy=remedy.format(place=place),
             is_silence=isinstance(error, ConnectionRefusedError),
         )
-        return trouble, []
-    return None, sorted(f"{broker[1]}:{broker[2]}" for broker in described.brokers)
+        return trouble, None
 
 
 @asynccontextmanager
@@ -127,15 +148,20 @@ def explained(error: BaseException, security: Security) -> tuple[str, str]:
             return _tls(error, security)
         case KafkaError():
             return _kafka(error, security)
-        case socket.gaierror():
-            return "is a name that is not known here", "correct {place}"
-        case ConnectionRefusedError():
-            return "takes no connections", _NOT_REACHED
+        case ConnectionResetError():
+            return "closes the connection", _listener(security)
         case TimeoutError():
             remedy = f"{_NOT_REACHED}; a firewall may be between, or {_listener(security)}"
             return f"does not answer within {_REQUEST_MS // 1000} s", remedy
-        case _:
-            return f"cannot be reached ({str(error) or type(error).__name__})", _NOT_REACHED
+    return _unreached(error), _NOT_REACHED
+
+
+def _unreached(error: BaseException) -> str:
+    if isinstance(error, socket.gaierror):
+        return "is a name that is not known here"
+    if isinstance(error, ConnectionRefusedError):
+        return "takes no connections"
+    return f"cannot be reached ({str(error) or type(error).__name__})"
 
 
 def _tls(error: ssl.SSLError, security: Security) -> tuple[str, str]:
@@ -180,6 +206,8 @@ def _kafka(error: KafkaError, security: Security) -> tuple[str, str]:
 
 
 def _listener(security: Security) -> str:
+    certificate = ", and does that ask for a cert_file" if security.context is not None else ""
     return (
-        f"is {security.setting}.protocol, {security.protocol}, that of the listener on this port?"
+        f"is {security.setting}.protocol, {security.protocol}, that of the listener on this port"
+        f"{certificate}?"
     )

@@ -31,7 +31,7 @@ class Security:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     password_from: str = ""
-    context: ssl.SSLContext | None = field(default=None, repr=False)
+    context: ssl.SSLContext | None = field(default=None, repr=False, compare=False)
     setting: str = "source.kafka.security"
 
     @property
@@ -110,18 +110,23 @@ class _Secrets:
 
 def _text(path: Path, setting: str) -> str:
     try:
-        return path.read_text()
-    except OSError as error:
-        message = f"{setting}: {path} cannot be read ({error.strerror or error}); correct the path"
-        raise ConfigError(message) from error
+        return _bytes(path, setting).decode()
     except UnicodeDecodeError:
         message = f"{setting}: {path} is no text; it must hold the secret and nothing else"
         raise ConfigError(message) from None
 
 
+def _bytes(path: Path, setting: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        message = f"{setting}: {path} cannot be read ({error.strerror or error}); correct the path"
+        raise ConfigError(message) from error
+
+
 def _context(settings: KafkaSecurity, secrets: _Secrets, setting: str) -> ssl.SSLContext:
     if settings.ca_file is not None:
-        _text(Path(settings.ca_file), f"{setting}.ca_file")
+        _bytes(Path(settings.ca_file), f"{setting}.ca_file")
     try:
         context = ssl.create_default_context(cafile=settings.ca_file)
     except ssl.SSLError as error:
@@ -142,7 +147,7 @@ def _add_own(
     cert, key = settings.cert_file or "", settings.key_file
     for name, path in (("cert_file", cert), ("key_file", key)):
         if path is not None:
-            _text(Path(path), f"{setting}.{name}")
+            _bytes(Path(path), f"{setting}.{name}")
 
     def password() -> str:
         # Is asked for an encrypted key only; without this OpenSSL would ask the terminal.
@@ -155,8 +160,7 @@ def _add_own(
         context.load_cert_chain(cert, key, password)
     except ssl.SSLError as error:
         message = (
-            f"{setting}.cert_file: {cert} and {key or 'its own key'} are not usable "
-            f"({error.reason or 'no PEM'}): both must be PEM, the key that of the certificate, "
-            "and its password right"
+            f"{setting}.cert_file: {cert} and {key or 'its own key'} are not usable: both must "
+            "be PEM, the key that of the certificate, and its password right"
         )
         raise ConfigError(message) from error

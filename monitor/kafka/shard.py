@@ -133,7 +133,16 @@ class Shard:
         place = TopicPartition(self._topics.name(FRAMES), self.number)
         consumer = self._broker.consumer()
         async with self._broker.running(consumer):
+            first = (await consumer.beginning_offsets([place]))[place]
             end = (await consumer.end_offsets([place]))[place]
+        if self._saved_at is None and first > 0:
+            _log.error(
+                "shard.state_lost",
+                shard=self.number,
+                first=first,
+                remedy="without a snapshot it begins in the middle of the log: it learns anew, and the "
+                "first buckets may be partial",
+            )
         if self.next_offset > end:
             _log.error("shard.log_is_new", shard=self.number, offset=self.next_offset, end=end)
             self.next_offset = 0

@@ -23,6 +23,7 @@ from monitor.ingest.source import Flush, Ingest
 from monitor.journal.records import dead_letter_record
 from monitor.kafka.arrival import Arrival
 from monitor.kafka.broker import Broker, Outgoing, slices, stop, transact
+from monitor.kafka.chain import chain_end
 from monitor.kafka.framing import messages
 from monitor.kafka.topics import FRAMES, Topics
 from monitor.model.event import DeadLetter
@@ -95,6 +96,11 @@ class SourcePartition:
         self._producer = self._broker.producer(f"{self._topics.prefix}-ingest-{number}")
         await self._broker.start(self._producer)
         offset, state = await self._committed()
+        if offset is None:
+            # Deleted with its topic, or expired with its group: the frames know how far it was read.
+            offset = await chain_end(self._broker, self._topics.name(FRAMES), 0, number)
+            if offset is not None:
+                _log.warning("source.offset_gone", partition=number, frames_end=offset)
         first = (await self._consumer.beginning_offsets([self.place]))[self.place]
         end = (await self._consumer.end_offsets([self.place]))[self.place]
         if offset is not None and offset > end:

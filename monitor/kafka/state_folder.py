@@ -25,18 +25,22 @@ class StateFolder:
         root: where the folders of all services are.
         prefix: of the journal.
         port: of the API.
+        name: of this run among those of the service, where the folder does not outlive it.
     """
 
-    def __init__(self, root: Path, *, prefix: str, port: int) -> None:
+    def __init__(self, root: Path, *, prefix: str, port: int, name: str | None = None) -> None:
         self.path = root / f"{prefix}-{port}"
+        self._name = name
         self._held: list[IO[bytes]] = []
 
     @classmethod
-    def of(cls, configuration: Configuration, root: Path) -> "StateFolder":
+    def of(
+        cls, configuration: Configuration, root: Path, *, name: str | None = None
+    ) -> "StateFolder":
         """The folder of a configuration."""
         settings = configuration.settings
         journal = settings.kafka_journal or KafkaJournal()
-        return cls(root, prefix=journal.prefix, port=settings.api.port)
+        return cls(root, prefix=journal.prefix, port=settings.api.port, name=name)
 
     @property
     def counters(self) -> Path:
@@ -66,7 +70,7 @@ class StateFolder:
         wait for the old session to end. Held until the process ends, however it does.
         """
         if _locks(self._open(f"{role}.lock"), fcntl.LOCK_EX):
-            return f"{(self.path / _IDENTITY).read_text()}-{role}"
+            return f"{self._name or (self.path / _IDENTITY).read_text()}-{role}"
         return None
 
     def close(self) -> None:

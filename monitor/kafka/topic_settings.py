@@ -14,6 +14,7 @@ from monitor.settings import KafkaJournal
 FRAMES = "frames"
 SNAPSHOTS = "snapshots"
 POLICY = "cleanup.policy"
+PARTITIONS = "partitions"
 REPLICATION = "replication"
 LONGEST_MESSAGE = "max.message.bytes"
 LEAST_MESSAGE_BYTES = 1_000_000
@@ -63,7 +64,7 @@ class Difference:
 
     Attributes:
         topic: its name.
-        setting: Kafka's name of the setting, or `replication`.
+        setting: Kafka's name of the setting, or `partitions`, `replication`.
         found, wanted: the values.
         breaks: whether the journal cannot work with what was found.
     """
@@ -75,7 +76,12 @@ class Difference:
     breaks: bool = False
 
     def remedy(self, address: str) -> str:
-        """The command that changes it."""
+        """The command that changes it, or what else to do."""
+        if self.setting == PARTITIONS:
+            return (
+                f"the number of shards cannot change: set journal.kafka.shards to {self.found}, or "
+                "choose another journal.kafka.prefix and backfill it"
+            )
         if self.setting == REPLICATION:
             return (
                 f"kafka-reassign-partitions.sh --bootstrap-server {address} "
@@ -89,6 +95,11 @@ class Difference:
 
     def said(self, address: str) -> str:
         """All of it in one line."""
+        if self.setting == PARTITIONS:
+            return (
+                f"topic {self.topic!r} has {self.found} partitions but journal.kafka.shards is "
+                f"{self.wanted}, and {self.remedy(address)}"
+            )
         return (
             f"topic {self.topic!r} has {self.setting}={self.found}, the configuration wants "
             f"{self.wanted}; change it with {self.remedy(address)}, or change journal.kafka"

@@ -1,7 +1,7 @@
 """The journal's topics: their names, their settings, and what is refused of existing ones."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from monitor.errors import ConfigError, StateError
 from monitor.kafka.broker import Broker
 from monitor.kafka.topic_settings import (
     FRAMES,
+    PARTITIONS,
     REPLICATION,
     SNAPSHOTS,
     Difference,
@@ -76,7 +77,7 @@ class Topics:
             missing = [stream for stream in STREAMS if self.name(stream) not in existing]
             if missing:
                 await self._create(admin, missing)
-            found = await self.differences(admin)
+            found = await self.compare(admin)
         for difference in found:
             if difference.breaks:
                 raise StateError(difference.said(broker.address))
@@ -108,26 +109,16 @@ class Topics:
                 raise ConfigError(message)
         await until_known(admin, {self.name(stream) for stream in streams})
 
-    async def differences(self, admin: AIOKafkaAdminClient) -> list[Difference]:
-        """How the topics, all of which are there, differ from what is wanted.
-
-        Raises:
-            StateError: one has another number of partitions, which nothing can mend.
-        """
-        names = {self.name(stream): self.settings[stream] for stream in STREAMS}
-        found: list[Difference] = []
-        for topic in await admin.describe_topics(list(names)):
-            _verify_partitions(topic["topic"], len(topic["partitions"]), self.shards)
-            copies = min(len(partition["replicas"]) for partition in topic["partitions"])
-            if copies != self.replication:
-                found.append(
-                    Difference(
-                        topic=topic["topic"],
-                        setting=REPLICATION,
-                        found=str(copies),
-                        wanted=str(self.replication),
-                    )
-                )
+    async def compare(
+        self, admin: AIOKafkaAdminClient, streams: Sequence[str] = STREAMS
+    ) -> list[Difference]:
+        """How topics that are there differ from what is wanted."""
+        names = {self.name(stream): self.settings[stream] for stream in streams}
+        found = [
+            difference
+            for topic in await admin.describe_topics(list(names))
+            for difference in self._layout(topic)
+        ]
         shown = await found_settings(admin, names)
         for name, wanted in names.items():
             if name not in shown:
@@ -135,15 +126,21 @@ class Topics:
             found += differences(name, wanted, shown.get(name, {}))
         return found
 
-
-def _verify_partitions(topic: str, found: int, shards: int) -> None:
-    if found != shards:
-        message = (
-            f"topic {topic!r} has {found} partitions but journal.kafka.shards is {shards}, and the "
-            f"number of shards cannot change: set journal.kafka.shards to {found}, or choose "
-            "another journal.kafka.prefix and backfill it"
-        )
-        raise StateError(message)
+    def _layout(self, topic: Mapping[str, Any]) -> Iterator[Difference]:
+        partitions = topic["partitions"]
+        copies = min((len(partition["replicas"]) for partition in partitions), default=0)
+        for setting, found, wanted in (
+            (PARTITIONS, len(partitions), self.shards),
+            (REPLICATION, copies, self.replication),
+        ):
+            if found != wanted:
+                yield Difference(
+                    topic=topic["topic"],
+                    setting=setting,
+                    found=str(found),
+                    wanted=str(wanted),
+                    breaks=setting == PARTITIONS,
+                )
 
 
 async def until_known(admin: AIOKafkaAdminClient, names: set[str]) -> None:

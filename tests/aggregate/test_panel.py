@@ -153,6 +153,14 @@ def test_values_over_the_cap_are_other_and_counted() -> None:
     assert p.folded == {("orders", "country"): 20}
 
 
+def test_of_the_values_of_one_frame_the_largest_are_kept_apart() -> None:
+    p = panel(metric("orders"), cardinality=2)
+    sizes = {"AT": 1.0, "CH": 20.0, "DE": 3.0, "FR": 30.0}
+    feed(p, "orders", [(False, 0, 1, name, (size,)) for name, size in sizes.items()])
+    (tick,) = close_all(p, MINUTE)
+    assert by_segment(p, tick) == {"all": 0.0, "CH": 20.0, "FR": 30.0, "other": 4.0}
+
+
 def test_combinations_fold_by_their_parts() -> None:
     groupings = ((), ("country", "platform"))
     p = panel(metric("orders", groupings=groupings), cardinality=1)

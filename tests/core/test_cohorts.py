@@ -360,3 +360,19 @@ def test_a_running_window_of_many_units_adds_its_buckets_up(
         running = [e.bucket for e in effects if isinstance(e, RunningBucket)]
         shown.append([b.window_value[0] for b in running if b.start_us == START + MINUTE][-1])
     assert shown == [0.5, pytest.approx(1 / 3, rel=1e-11)]
+
+
+def test_of_the_values_of_one_frame_those_with_the_most_units_are_kept_apart() -> None:
+    plan = plan_of(CONVERSION, cardinality=1)
+    read = [
+        Event(START + i * SECOND, "signup", str(i), {"country": country})
+        for i, country in enumerate(["AT", "DE", "DE", "FR"])
+    ]
+    found = judged_values(run(plan, frames_of(plan, [*read, *beats(8)], [])), "conversion")
+    assert found["country", "DE", START] == (0, 2)
+    assert found["country", "other", START] == (0, 2)
+
+
+def beats(minutes: int) -> list[Event]:
+    """An event a minute that no metric uses: time goes on."""
+    return [Event(START + k * MINUTE, "view", None) for k in range(minutes)]

@@ -199,3 +199,32 @@ def test_silence_that_missing_fields_account_for_says_so_and_pages() -> None:
     found = fired(run([Hour(unpaid=1.0, missing_status=LINES)] * 6))["paid all"]
     assert (found.reason, found.severity) == ("silent", "page")
     assert "100 % of the order lines lack status (usually none)" in found.summary
+
+
+def test_where_everything_stops_the_wholes_say_so_and_no_segment_does() -> None:
+    machine, _ = Machine.restore(plan(), 0, learnt())
+    at = machine.positions[0]
+    first, last = frames(LEARNT, [Hour()] * 2)
+    effects: list[Effect] = []
+    for frame in (first, last):
+        effects += machine.apply(
+            msgspec.structs.replace(frame, start=frame.start + at, stop=frame.stop + at)
+        )
+    nothing = msgspec.structs.replace(
+        last, start=last.stop + at, stop=last.stop + at, deltas=[], ledger=None,
+        activity=last.activity[:0],
+    )  # fmt: skip
+    for hours in range(1, 7):  # a source that is idle: only its watermark goes on
+        effects += machine.apply(
+            msgspec.structs.replace(nothing, watermark_us=last.watermark_us + hours * HOUR)
+        )
+    found = fired(effects)
+    assert sorted(found) == [
+        f"{m} all" for m in ("orders", "paid", "paid_share", "revenue", "views")
+    ]
+    assert {(one.reason, one.severity) for one in found.values()} == {("no_data", "page")}
+    assert re.match(
+        r"orders: no order since 02:00 UTC on 2025-11-29, 60,\d\d\d expected: either everything stopped "
+        r"or events do not reach the monitor: nothing else arrives\. ",
+        found["orders all"].summary,
+    )

@@ -139,3 +139,19 @@ def test_what_the_lane_learnt_outlives_other_definitions() -> None:
     assert ended == []
     assert restored.lanes[0].panel.series.size == machine.lanes[0].panel.series.size
     assert LEARNT > 48
+
+
+def test_where_nobody_reads_its_buckets_its_decisions_are_the_same() -> None:
+    found: list[list[Effect]] = []
+    for shown in (True, False):
+        machine = Machine(plan(), shows_running=shown)
+        effects = [effect for frame in history()[:72] for effect in machine.apply(frame)]
+        found.append([*effects, *machine.finish()])
+    told, decided = ([e for e in effects if not _is_of_quality(e)] for effects in found)
+    assert [repr(e) for e in told] == [repr(e) for e in decided]
+    assert any(map(_is_of_quality, found[0]))
+    assert not any(map(_is_of_quality, found[1]))
+
+
+def _is_of_quality(effect: Effect) -> bool:
+    return isinstance(effect, ClosedBucket) and any(is_quality(g.metric) for g in effect.groups)

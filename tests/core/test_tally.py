@@ -1,9 +1,11 @@
 """What a machine did not keep apart, or did not apply, reaches the service's counters."""
 
+from dataclasses import replace
+
 from prometheus_client import CollectorRegistry
 
 from monitor.core.machine import Machine
-from monitor.core.tally import tally
+from monitor.core.tally import SKIPPED, tally
 from monitor.model.time import HOUR, SECOND
 from monitor.telemetry import Counters
 from tests.core.test_cohorts import CONVERSION, START
@@ -31,4 +33,15 @@ def test_counters_follow_what_was_folded_and_what_no_cohort_counts() -> None:
         counters.grew(after, before)
     assert before["folded", "country"] == value("monitor_folded_values_total", dimension="country")
     assert before["folded", "country"] == 2
+    assert not any(name == SKIPPED for name, _ in before)
     assert value("monitor_unit_events_set_aside_total", **reason) == 100 - 64
+
+
+def test_what_was_measured_by_other_definitions_is_told_by_metric() -> None:
+    plan = plan_of(CONVERSION)
+    read = [Event(START + i * SECOND, "signup", f"u{i}") for i in range(10)]
+    frames = frames_of(plan, read, [10])
+    other = Machine(plan_of(replace(CONVERSION, formula="another")))
+    for frame in frames:
+        other.apply(frame)
+    assert tally(other)[SKIPPED, CONVERSION.name] > 0

@@ -338,6 +338,17 @@ class TestWarnings:
         monitor = f"source: {{synthetic: }}\napi: {{host: '{host}', token_env: null}}"
         assert self.warned(loaded(ORDERS, monitor)) == []
 
+    def test_secrets_of_kafka_that_are_not_here(self, loaded: Loader) -> None:
+        login = "mechanism: PLAIN, username: u, password_env: PW"
+        monitor = f"""
+            source: {{kafka: {{security: {{protocol: SASL_PLAINTEXT, {login}}}}}}}
+            journal: {{kafka: {{security: {{protocol: SSL, ca_file: /no/ca.pem}}}}}}"""
+        assert self.warned(loaded(ORDERS, monitor)) == [
+            "source.kafka.security.password_env: the variable PW is not set here",
+            "source.kafka.security: the password crosses the network as it is; use SASL_SSL",
+            "journal.kafka.security.ca_file: there is no file '/no/ca.pem' here",
+        ]
+
     def test_topics_without_kafka(self, loaded: Loader) -> None:
         monitor = "source: {files: [a]}\njournal: {kafka: {}}"
         assert "is not used" in self.warned(loaded(ORDERS, monitor))[0]

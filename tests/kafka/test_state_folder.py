@@ -39,3 +39,10 @@ def test_one_process_a_role_has_the_static_name(tmp_path: Path) -> None:
 def test_another_port_is_another_service(tmp_path: Path) -> None:
     assert folder(tmp_path).path != folder(tmp_path, port=1).path
     assert folder(tmp_path).view("a") != folder(tmp_path).view("b")
+
+
+def test_a_name_that_was_given_is_the_name_in_the_group(tmp_path: Path) -> None:
+    """In a container the folder is new after every restart, and the name must not be."""
+    with closing(StateFolder(tmp_path, prefix="monitor", port=1, name="pod-0")) as one:
+        one.enter()
+        assert one.instance("core") == "pod-0-core"

@@ -14,6 +14,7 @@ import pytest_asyncio
 
 from monitor.kafka.broker import on_loop_error
 from tests.system import servers
+from tests.system.secure_kafka import SecureKafka
 
 _T = TypeVar("_T")
 
@@ -52,6 +53,18 @@ def kafka_and_alertmanager_can_be_had() -> None:
     _or_skip(servers.jars)
     _or_skip(lambda: servers.program("java"))
     _or_skip(lambda: servers.program("prometheus-alertmanager", "alertmanager"))
+
+
+@pytest.fixture(scope="session")
+def secure_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureKafka]:
+    """A broker with TLS, logins and access rights."""
+    folder = tmp_path_factory.mktemp("secure-kafka")
+    broker = _or_skip(lambda: SecureKafka(folder))
+    broker.start()
+    try:
+        yield broker
+    finally:
+        broker.stop()
 
 
 @pytest.fixture(scope="session")

@@ -145,16 +145,30 @@ class Kafka:
         self.address = f"127.0.0.1:{self._port}"
         self._server: Server | None = None
         self._properties = folder / "server.properties"
+        controller = free_port()
         self._properties.write_text(
-            _BROKER.format(port=self._port, controller=free_port(), folder=folder)
+            _BROKER.format(port=self._port, controller=controller, folder=folder)
+            + self._listeners(controller)
         )
         # An id that begins with a dash would be read as an option.
         cluster = "M" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]
-        self._run("kafka.tools.StorageTool", "format", "--standalone", "-t", cluster, "-c")
+        self._command(
+            *["kafka.tools.StorageTool", "format", "--standalone", "-t", cluster],
+            *[*self._format_options(), "-c", str(self._properties)],
+        )
 
-    def _run(self, *arguments: str) -> None:
+    def _listeners(self, controller: int) -> str:
+        """More properties."""
+        return ""
+
+    def _format_options(self) -> list[str]:
+        """More options of `StorageTool format`."""
+        return []
+
+    def _command(self, *arguments: str) -> None:
+        """Run one of Kafka's own tools."""
         subprocess.run(
-            [self._java, "-cp", self._classpath, *arguments, self._properties],
+            [self._java, "-XX:TieredStopAtLevel=1", "-cp", self._classpath, *arguments],
             check=True,
             capture_output=True,
             cwd=self._folder,

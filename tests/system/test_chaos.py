@@ -25,7 +25,7 @@ def test_a_schedule_follows_from_its_seed_and_leaves_no_kind_out(seed: int) -> N
 @pytest.mark.usefixtures("kafka_and_alertmanager_can_be_had")
 def test_after_ten_faults_every_sum_alert_and_dead_letter_is_as_it_must_be(tmp_path: Path) -> None:
     """Takes two minutes: longer than a session must be waited for, and so must a killed broker."""
-    chaos = Chaos(tmp_path, seed=6, events=60_000, faults=10, pace=1_000, patient=False)
+    chaos = Chaos(tmp_path, seed=6, events=60_000, faults=10, pace=1_000, shards=2, patient=False)
     assert chaos.run(), chaos.report()
     assert chaos.verdict.counts["dead letters"] > 20
     assert chaos.verdict.counts["incidents"] > 2

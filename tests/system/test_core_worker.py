@@ -6,6 +6,9 @@ import logging
 from typing import Any
 
 import pytest
+import structlog
+from aiokafka.admin.records_to_delete import RecordsToDelete
+from aiokafka.structs import TopicPartition
 from prometheus_client import CollectorRegistry
 
 from monitor.kafka import shard
@@ -210,6 +213,17 @@ async def test_a_log_that_was_made_anew_is_read_from_its_start(setting: Setting)
     async with working(setting.worker().run):
         assert (await setting.alerts("0|20"))["0|20"] == b"30"
     assert setting.frames("repeated") == 1
+
+
+async def test_a_shard_that_must_begin_in_the_middle_of_the_log_says_so(setting: Setting) -> None:
+    await setting.feed(frame(0, 10), frame(10, 20))
+    place = TopicPartition(setting.topics.name("frames"), 0)
+    async with setting.broker.admin() as admin:
+        await admin.delete_records({place: RecordsToDelete(before_offset=1)})
+    with structlog.testing.capture_logs() as logged:
+        async with working(setting.worker().run):
+            assert await setting.alerts("0|10") == {"0|10": b"10"}
+    assert [one["first"] for one in logged if one["event"] == "shard.state_lost"] == [1]
 
 
 async def _is_gone(admin: Any, topic: str) -> bool:

@@ -18,7 +18,7 @@ from aiokafka.structs import TopicPartition
 from prometheus_client import CollectorRegistry
 
 from monitor.definitions.plan import Plan
-from monitor.kafka import broker
+from monitor.kafka import broker, chain
 from monitor.kafka.broker import Broker, Outgoing
 from monitor.kafka.framing import Head, Joiner
 from monitor.kafka.ingest_worker import IngestWorker
@@ -186,6 +186,50 @@ async def test_what_retention_removed_is_declared_lost(setting: Setting) -> None
     assert setting.value("lost_events_total") == 6
     [told] = [one for one in logged if one["event"] == "events.lost"]
     assert (told["partition"], told["first"], told["events"]) == (0, 10, 6)
+    check_chain(await setting.frames())
+
+
+async def test_a_source_that_was_made_anew_is_told_and_not_mixed_with_the_old(
+    setting: Setting,
+) -> None:
+    async with setting.at_work():
+        await setting.orders(10)
+        await setting.until_counted(10)
+    topic = setting.service.source.topic
+    async with setting.broker.admin() as admin:
+        await admin.delete_topics([topic])
+
+    async def is_made_anew() -> bool:
+        async with setting.broker.admin() as admin:
+            answer = await admin.create_topics([NewTopic(topic, 2, 1)])
+        return [code for _, code, _ in answer.topic_errors] == [0]
+
+    await until(is_made_anew)
+    await setting.orders(3)
+
+    async def told() -> bool:
+        return any("was the topic created again?" in one.get("error", "") for one in logged)
+
+    with structlog.testing.capture_logs() as logged:
+        async with setting.at_work():
+            await until(told)
+    assert await setting.counted() == 10
+
+
+async def test_an_offset_that_is_gone_is_found_in_the_frames(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It expires with a group that nobody was a member of for a week."""
+    monkeypatch.setattr(chain, "_FIRST_STEP", 1)
+    async with setting.at_work():
+        await setting.orders(10)
+        await setting.until_counted(10)
+    await setting.orders(5)
+    source = setting.service.source.model_copy(update={"group": "another"})
+    setting.service = replace(setting.service, source=source)
+    async with setting.at_work():
+        await setting.until_counted(15)
+    assert await setting.counted() == 15
     check_chain(await setting.frames())
 
 

@@ -82,6 +82,13 @@ def test_roles_that_are_none(tmp_path: Path, roles: str, said: str) -> None:
     assert said in line
 
 
+def test_an_instance_is_a_name(tmp_path: Path) -> None:
+    config = configuration(tmp_path, broker="127.0.0.1:1", port=free_port())
+    code, line = refused(config, "--instance", "pod 0")
+    assert code == 2
+    assert "'pod 0' is not a name" in line
+
+
 @pytest.fixture
 def run(tmp_path: Path, kafka: Kafka) -> Iterator[Run]:
     """A service with an empty source, up."""

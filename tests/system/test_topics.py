@@ -23,7 +23,7 @@ async def test_topics_are_created_with_their_settings_and_found_again(kafka: Kaf
         asked = {topics.name(stream): topics.settings[stream] for stream in STREAMS}
         found = await found_settings(admin, asked)
         described = await admin.describe_topics(["made.frames", "made.snapshots", "made.alerts"])
-        assert await topics.differences(admin) == []
+        assert await topics.compare(admin) == []
     assert found["made.frames"]["cleanup.policy"] == "delete"
     assert found["made.frames"]["retention.ms"] == str(7 * 24 * 3600 * 1000)
     assert found["made.snapshots"]["cleanup.policy"] == "compact"

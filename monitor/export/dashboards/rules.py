@@ -4,6 +4,7 @@ from typing import Any
 
 from monitor.definitions.plan import Plan
 from monitor.export.dashboards.rule import JOB, SELECTED, Rule, grown
+from monitor.export.dashboards.rules_faults import faults
 from monitor.export.dashboards.rules_reading import progress, reading
 
 _PLACE = "job, instance"
@@ -18,6 +19,7 @@ def rules(plan: Plan) -> dict[str, Any]:
         "monitor-reading": [*progress(plan), *reading()],
         "monitor-deciding": _deciding(),
         "monitor-telling": _telling(),
+        "monitor-faults": faults(),
     }
     return {
         "groups": [

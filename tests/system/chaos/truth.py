@@ -154,12 +154,12 @@ def _check_derived(
     verdict: Verdict, truth: Truth, found: Mapping[Cell, tuple[Number, Number]]
 ) -> None:
     for (metric, *where), (n, _) in truth.cells.items():
-        revenue = truth.cells.get(("revenue", *where))  # type: ignore[arg-type]
-        if metric != "active_users" or revenue is None or where[0] == "country":
+        if metric != "active_users":
             continue
+        _, revenue = truth.cells.get(("revenue", *where), (0, 0))  # type: ignore[arg-type]
         cell: Cell = ("revenue_per_user", *where)  # type: ignore[assignment]
         value = found.get(cell, (None, None))[1]
-        is_right = value is not None and math.isclose(value, revenue[1] / n, rel_tol=_REL)
+        is_right = value is not None and math.isclose(value, revenue / n, rel_tol=_REL)
         verdict.equal("cells: derived", cell, is_right, True)
 
 

@@ -172,7 +172,7 @@ class World:
             platform=PLATFORMS[int(3 * chance())],
             plan=PLANS[int(2 * chance())],
         )
-        self._sessions(who, at)
+        sessions = self._sessions(who, at)
         self._requests(who, at, failing=0.5 if wrong and who.country == "FR" else 0.04)
         self._event(who, at, "view")
         steps = 1
@@ -190,14 +190,15 @@ class World:
             cell[1] += number < steps
         truth.add("checkout", who, at, 1, steps == 3, "platform")
         if chance() < 0.02:
-            self._sign_up(who, at)
+            self._sign_up(who, at, sessions)
 
-    def _sessions(self, who: Visitor, at: int) -> None:
+    def _sessions(self, who: Visitor, at: int) -> list[int]:
         times = [at, *([at + 200_000] if self._chance.random() < 0.3 else [])]
         for time in times:
             self._event(who, time, "session")
         for bucket in {time - time % WIDTH for time in times}:
             self._active(who, bucket)
+        return times
 
     def _active(self, who: Visitor, at: int) -> None:
         self.truth.add("active_users", who, at, 1, 1, "plan")
@@ -219,7 +220,7 @@ class World:
         self.truth.add("revenue", who, at, 1, amount, "plan")
         self.truth.add("order_value", who, at, 1, amount)
 
-    def _sign_up(self, who: Visitor, at: int) -> None:
+    def _sign_up(self, who: Visitor, at: int, sessions: list[int]) -> None:
         chance = self._chance.random
         self._event(who, at, "signup")
         activated, back = chance() < 0.5, chance() < 0.4
@@ -229,6 +230,7 @@ class World:
             again = at - at % DAY + DAY + int((DAY - HOUR) * chance())
             self._event(who, again, "session")
             self._active(who, again)
+        back |= any(time // DAY > at // DAY for time in sessions)  # on either side of midnight
         self.truth.add("activation", who, at, 1, activated, "country")
         self.truth.add("day_one", who, at, 1, back)
 
@@ -277,7 +279,7 @@ _BAD: Final[tuple[tuple[str, bytes], ...]] = (
 )
 
 
-def service(*, broker: str, prefix: str, port: int, alertmanager: str) -> str:
+def service(*, broker: str, prefix: str, shards: int, port: int, alertmanager: str) -> str:
     """The `monitor.yaml` of a chaos run: a silent partition holds the buckets, so that what is decided
     depends on the events alone."""
     settings: dict[str, Any] = {
@@ -286,7 +288,7 @@ def service(*, broker: str, prefix: str, port: int, alertmanager: str) -> str:
         },
         "allowed_lateness": f"{LATENESS // 1000}s",
         "idle_timeout": "6h",
-        "journal": {"kafka": {"prefix": prefix, "shards": PARTITIONS}},
+        "journal": {"kafka": {"prefix": prefix, "shards": shards}},
         "alertmanager": {"url": f"http://{alertmanager}"},
         "api": {"host": "127.0.0.1", "port": port},
     }
