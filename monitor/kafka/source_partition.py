@@ -23,6 +23,7 @@ from monitor.ingest.source import Flush, Ingest
 from monitor.journal.records import dead_letter_record
 from monitor.kafka.arrival import Arrival
 from monitor.kafka.broker import Broker, Outgoing, slices, stop, transact
+from monitor.kafka.catching_up import CatchUp
 from monitor.kafka.framing import messages
 from monitor.kafka.topics import FRAMES, Topics
 from monitor.model.event import DeadLetter
