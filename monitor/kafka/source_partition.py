@@ -23,6 +23,7 @@ from monitor.ingest.source import Flush, Ingest
 from monitor.journal.records import dead_letter_record
 from monitor.kafka.arrival import Arrival
 from monitor.kafka.broker import Broker, Outgoing, slices, stop, transact
+from monitor.kafka.catching_up import CatchUp
 from monitor.kafka.chain import chain_end
 from monitor.kafka.framing import messages
 from monitor.kafka.topics import FRAMES, Topics
@@ -87,6 +88,7 @@ class SourcePartition:
         self._writing: asyncio.Task[None] | None = None
         self._flushed_at = self._observed_at = 0.0
         self._flushed = (0, 0)
+        self._catch_up = CatchUp(number)
         self._heard_at = 0.0
         self._arrival = Arrival()
 
@@ -267,6 +269,7 @@ class SourcePartition:
         if end is not None:
             position = max(self.next_offset, await self._consumer.position(self.place))
             self._counters.lag.labels(name).set(max(end - position, 0))
+            self._catch_up.note(now, position, max(end - position, 0))
 
     async def close(self, *, graceful: bool) -> None:
         """Stop; a graceful one flushes what is in memory."""
