@@ -184,7 +184,8 @@ async def measure(folder: Path, address: str, port: int, customers: int) -> None
     asyncio.get_running_loop().set_exception_handler(on_loop_error)
     plan = compile_plan(load(folder / "config", environment={}))
     broker, topics = Broker(address=address), Topics(prefix="monitor", shards=SHARDS)
-    minute = wall_clock() // MINUTE - 30
+    # Early in an hour that is over: at the end of one a baseline commits it, and once a day fits anew.
+    minute = (wall_clock() // MINUTE - 30) // 60 * 60 + 5
     begun = time.monotonic()
     states = await asyncio.to_thread(learnt, plan, minute, customers)
     await put(broker, topics, states)

@@ -68,7 +68,13 @@ async def probes(settings: Settings) -> AsyncIterator[Probe]:
         topics = Topics.of(journal)
         async for probe in _journal(writing, other.server, topics):
             yield probe
-        yield await _group(writing, other.server, f"{topics.prefix}-core")
+        for group in _groups(topics, settings):
+            yield await _group(writing, other.server, group)
+
+
+def _groups(topics: Topics, settings: Settings) -> list[str]:
+    hooks = [f"{topics.prefix}.hooks"] if settings.grafana is not None else []
+    return [f"{topics.prefix}-core", *hooks]
 
 
 def _servers(what: str, broker: Broker, seen: Look) -> Iterator[Probe]:
