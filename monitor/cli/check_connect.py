@@ -30,7 +30,7 @@ async def _look(configuration: Configuration) -> list[Probe]:
         from monitor.kafka import broker, probing  # noqa: PLC0415
 
         asyncio.get_running_loop().set_exception_handler(broker.on_loop_error)
-        found += [probe async for probe in probing.probes(settings)]
+        found += await probing.probes(settings)
     found += [probe async for probe in reachable.probes(settings, environment())]
     return found
 

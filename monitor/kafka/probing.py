@@ -32,38 +32,30 @@ _JOURNAL = frozenset(
 )
 
 
-async def probes(settings: Settings) -> AsyncIterator[Probe]:
+async def probes(settings: Settings) -> list[Probe]:
     """Every broker, topic and right in turn; what depends on a broker that is away is left out.
 
     Raises:
         ConfigError: the source is not Kafka, or a secret is not there.
     """
-    source, reading, writing = (
-        source_of(settings),
-        source_broker(settings),
-        journal_broker(settings),
-    )
-    journal = settings.kafka_journal or KafkaJournal()
-    seen = await reading.look()
-    for probe in _servers("source broker", reading, seen):
-        yield probe
-    other = seen
+    source, reading = source_of(settings), source_broker(settings)
+    writing = journal_broker(settings)
+    seen = other = await reading.look()
+    found = [*_servers("source broker", reading, seen)]
     if writing != reading:
         other = await writing.look()
-        for probe in _servers("journal broker", writing, other):
-            yield probe
-        for probe in _one_cluster(seen, other):
-            yield probe
+        found += [*_servers("journal broker", writing, other), *_one_cluster(seen, other)]
     if seen.server:
-        yield await _source_topic(reading, source.topic)
-        yield await _rights(reading, seen.server, "source topic", source.topic, _READ)
-        yield await _group(reading, seen.server, source.group)
+        found += [
+            await _source_topic(reading, source.topic),
+            await _rights(reading, seen.server, "source topic", source.topic, _READ),
+            await _group(reading, seen.server, source.group),
+        ]
     if other.server:
-        topics = Topics.of(journal)
-        async for probe in _journal(writing, other.server, topics):
-            yield probe
-        async for probe in _groups(writing, other.server, topics, settings):
-            yield probe
+        topics = Topics.of(settings.kafka_journal or KafkaJournal())
+        found += [probe async for probe in _journal(writing, other.server, topics)]
+        found += [probe async for probe in _groups(writing, other.server, topics, settings)]
+    return found
 
 
 def _one_cluster(seen: Look, other: Look) -> Iterator[Probe]:
