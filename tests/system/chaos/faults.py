@@ -21,6 +21,8 @@ from aiokafka.errors import KafkaError
 
 from monitor.errors import UnreachableError
 from monitor.kafka.broker import Broker, on_loop_error
+from monitor.kafka.topics import Topics
+from monitor.model.record import Stream
 from tests.system import servers
 from tests.system.chaos.schedule import WORKERS, Fault, Kind
 from tests.system.running import Run
@@ -182,11 +184,13 @@ class Cast:
     def _limit(self, size: int) -> None:
         """Set the longest message of the dead letters' topic; tried until the broker takes it."""
 
+        # Kafka takes what is not named here for a return to its defaults.
+        own = Topics(prefix="", shards=1).settings[Stream.DEAD_LETTERS]
+        settings = {**own, "max.message.bytes": str(size)}
+
         async def alter() -> None:
             asyncio.get_running_loop().set_exception_handler(on_loop_error)
-            resource = ConfigResource(
-                ConfigResourceType.TOPIC, self._letters, {"max.message.bytes": str(size)}
-            )
+            resource = ConfigResource(ConfigResourceType.TOPIC, self._letters, settings)
             async with Broker(address=self.kafka.address).admin() as admin:
                 await admin.alter_configs([resource])
 

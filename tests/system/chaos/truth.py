@@ -27,8 +27,8 @@ from tests.system.chaos.world import Cell, Truth
 _READ: Final = (Stream.BUCKETS, Stream.ALERTS, Stream.DEAD_LETTERS)
 _SHOWN: Final = 3
 _OPEN: Final = ("immature", "partial")
-_DELAYS: Final = "data_quality_delay"
-"""Files do not tell when a line arrived."""
+_MEASUREMENT: Final = "data_quality_"
+"""A replay does not make these buckets; what is found in them, the incidents, is compared."""
 _REL: Final = 1e-9
 
 _columns = msgspec.json.Decoder(BucketColumns)
@@ -57,7 +57,7 @@ class Journal:
         """
         streams = {topics.name(stream): stream for stream in _READ}
         consumer = broker.consumer()
-        wanted = {key for key in expected if RESTATED not in key and not _delays(key)}
+        wanted = {key for key in expected if RESTATED not in key and not _of_measurement(key)}
         async with broker.running(consumer):
             consumer.assign([TopicPartition(t, p) for t in streams for p in range(topics.shards)])
             silent = 0.0
@@ -84,8 +84,8 @@ class Journal:
         return "" if value is None or _is_open(value) else key
 
 
-def _delays(key: str) -> bool:
-    return key.startswith(_DELAYS)
+def _of_measurement(key: str) -> bool:
+    return key.startswith(_MEASUREMENT)
 
 
 def _is_open(value: bytes) -> bool:
@@ -186,7 +186,7 @@ def check_replay(verdict: Verdict, found: Table, expected: Table) -> None:
     """Every bucket is what an undisturbed replay says: values, expectation, evidence, state."""
     got, wanted = _merged(found), _merged(closed(expected))
     for key in wanted.keys() | {key for key in got if not _is_open(found[key])}:
-        if not _delays(key):
+        if not _of_measurement(key):
             here, there = got.get(key), wanted.get(key)
             verdict.equal("buckets as in a replay", key, _comparable(here), _comparable(there))
 
