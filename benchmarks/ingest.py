@@ -3,7 +3,7 @@
     python benchmarks/ingest.py [events]
 
 Every density (events per second of event time) runs beside a bare msgspec decode of the same lines
-into the same struct; the ratio is what the machine cannot change. The last columns are the speed with five
+into the same struct, dimensions left as bytes; the ratio is what the machine cannot change. The last columns are the speed with five
 more metrics that are no sums (`SKETCHES`), and with three more that follow units (`COHORTS`), as ratios to
 the speed without, in turns. Then the other envelopes: the same events in each, in turns with the default
 one, which is the ratio's base.

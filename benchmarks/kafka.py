@@ -7,7 +7,8 @@ Starts its own broker (see tests/system/servers.py for where its jars come from)
 events per second of event time, a topic of two partitions is filled, and then in turns: drained by a
 consumer that only calls `getmany`, and worked off by the ingest worker of `monitor run` with its
 transactions, for 12 metrics of sums and for 20 of all kinds, three of which follow units. Each round
-starts afresh; the best of each is compared. The drain runs as any program would, and once more in
+starts afresh. Speeds are the best of each, ratios the median over the rounds of what stood beside each
+other, so that what else the machine does counts little. The drain runs as any program would, and once more in
 ingest's small batches, which spare cache and garbage collector. Then a Faust agent that only counts
 reads one of the topics, and the core works off the frames that ingest has left for the sums.
 """
@@ -22,6 +23,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 from time import perf_counter, process_time
 from typing import Any
 
@@ -245,22 +247,27 @@ async def compare(broker: Broker, density: int, events: int, rounds: int) -> flo
         relax_collector()
         ours.append(await ingest(broker, topic, events, f"bench-{density}-{number}", PLAN))
         kinds.append(await ingest(broker, topic, events, f"kinds-{density}-{number}", ALL_KINDS))
-    fastest = [events / min(seconds)[0] for seconds in (bare, small)]
-    least = [min(busy for _, busy in seconds) for seconds in (bare, small)]
+    drained = [events / min(seconds)[0] for seconds in (bare, small)]
     print(
-        f"density {density:>6}/s, {size:.0f} bytes: bare getmany {fastest[0]:,.0f} events/s, ",
-        end="",
+        f"density {density:>6}/s, {size:.0f} bytes: bare getmany {drained[0]:,.0f} events/s, "
+        f"in batches of {BATCH} {drained[1]:,.0f}/s",
+        flush=True,
     )
-    print(f"in batches of {BATCH} {fastest[1]:,.0f}/s", flush=True)
     for of, seconds in ((PLAN, ours), (ALL_KINDS, kinds)):
-        best, busy = events / min(seconds)[0], min(busy for _, busy in seconds)
+        wall, busy = zip(_ratios(bare, seconds), _ratios(small, seconds), strict=True)
         print(
-            f"  {len(of.metrics)} metrics, frames committed: {best:>9,.0f} events/s, ratio "
-            f"{best / fastest[0]:.2f} ({best / fastest[1]:.2f} to small batches); by processor time "
-            f"{least[0] / busy:.2f} ({least[1] / busy:.2f})",
+            f"  {len(of.metrics)} metrics, frames committed: {events / min(seconds)[0]:>9,.0f} "
+            f"events/s, ratio {wall[0]:.2f} ({wall[1]:.2f} to small batches); by processor time "
+            f"{busy[0]:.2f} ({busy[1]:.2f})",
             flush=True,
         )
     return events / min(ours)[0]
+
+
+def _ratios(base: Sequence[Seconds], ours: Sequence[Seconds]) -> Seconds:
+    """How much of the speed of a base is left, round by round, the median: by wall clock, by processor."""
+    pairs = list(zip(base, ours, strict=True))
+    return median(b[0] / o[0] for b, o in pairs), median(b[1] / o[1] for b, o in pairs)
 
 
 async def measure(arguments: argparse.Namespace) -> None:

@@ -119,26 +119,34 @@ class Series:
         return row
 
     def _place(self, metric: int, group: int, segment: str, row: int) -> None:
+        self._enter(metric, group, segment, row)
+        self._describe(metric, group, row)
+
+    def _enter(self, metric: int, group: int, segment: str, row: int) -> None:
+        """Note whose row it is."""
         self.version += 1
         self.segments[row] = segment
         self._rows[metric, group, segment] = row
         self._covers.place((metric, group, segment), row, self._rows, self.table["covers"])
         self._count(metric, group, segment, +1)
+
+    def _describe(self, metric: int, group: int, rows: int | Ints) -> None:
+        """Write what the definitions say of these rows; the whole must have its own."""
         plan, table = self.metrics[metric], self.table
-        table["metric"][row] = metric
-        table["group"][row] = group
-        table["parent"][row] = -1 if group == 0 else self.whole(metric)
-        table["law"][row] = LAWS.index(plan.law)
-        table["total"][row] = plan.is_total
-        table["tail"][row] = _tail(plan)
-        table["log_threshold"][row] = plan.log_threshold[group]
-        table["min_relative_shift"][row] = plan.min_relative_shift
-        table["min_units"][row] = plan.min_units
-        table["up"][row] = plan.direction in ("both", "up")
-        table["down"][row] = plan.direction in ("both", "down")
-        table["page_no_data"][row] = plan.no_data == "alert"
-        table["accept_after_us"][row] = plan.accept_after_us
-        table["timezone"][row] = self.timezones.index(plan.season_timezone)
+        table["metric"][rows] = metric
+        table["group"][rows] = group
+        table["parent"][rows] = -1 if group == 0 else self.whole(metric)
+        table["law"][rows] = LAWS.index(plan.law)
+        table["total"][rows] = plan.is_total
+        table["tail"][rows] = _tail(plan)
+        table["log_threshold"][rows] = plan.log_threshold[group]
+        table["min_relative_shift"][rows] = plan.min_relative_shift
+        table["min_units"][rows] = plan.min_units
+        table["up"][rows] = plan.direction in ("both", "up")
+        table["down"][rows] = plan.direction in ("both", "down")
+        table["page_no_data"][rows] = plan.no_data == "alert"
+        table["accept_after_us"][rows] = plan.accept_after_us
+        table["timezone"][rows] = self.timezones.index(plan.season_timezone)
 
     def stale(self, limit_us: int) -> Ints:
         """Rows of segments that were not seen since this time.
@@ -239,14 +247,20 @@ class Series:
         self.table.append(size)
         self.segments = [""] * size
         gone = []
+        kept: dict[tuple[int, int], list[int]] = {}
         for name, formula, group, segment, row in state["series"]:
             index, current = formulas.get(name, (-1, None))
             if current == formula:
-                self._place(index, group, segment, row)
-                for column in ("born_us", "seen_us", "late_us"):
-                    self.table[column][row] = state[column][row]
+                self._enter(index, group, segment, row)
+                kept.setdefault((index, group), []).append(row)
             else:
                 gone.append(row)
+        # A column at a time: a restart has a hundred thousand rows to fill.
+        for (index, group), numbers in kept.items():
+            rows = np.array(numbers, dtype=np.int64)
+            self._describe(index, group, rows)
+            for column in ("born_us", "seen_us", "late_us"):
+                self.table[column][rows] = state[column][rows]
         self._free = [*state["free"], *gone]
         return np.array(gone, dtype=np.int64)
 

@@ -19,6 +19,7 @@ from prometheus_client.registry import Collector
 from monitor.api import annotations, openapi, page, query, releases, webhooks
 from monitor.api.app_keys import APPEND, CLOCK, METRICS, RECENT, STORE, TELL, Append, Recent, Tell
 from monitor.api.problem import MAX_BODY, problem, problems
+from monitor.api.readiness import progress
 from monitor.api.tokens import OPEN_READS, TOKENS, Tokens, guarded_reads
 from monitor.clock import Clock
 from monitor.definitions.plan import MetricPlan, Plan
@@ -40,13 +41,25 @@ class Serving:
     """What the handlers answer from, as `create_app` was given it."""
 
     def __init__(
-        self, store: Store, plan: Plan, clock: Clock, ready: Readiness, scraped: CollectorRegistry
+        self,
+        store: Store,
+        plan: Plan,
+        clock: Clock,
+        ready: Readiness,
+        *,
+        scraped: CollectorRegistry,
+        counters: CollectorRegistry,
     ) -> None:
         self.store = store
         self.plan = plan
         self.clock = clock
         self.ready = ready
         self.scraped = scraped
+        self.counters = counters
+
+    def progress(self) -> dict[str, Any]:
+        """What `/readyz` says beside yes and no."""
+        return progress(self.store, self.plan, self.counters, now_us=self.clock())
 
     def metrics(self) -> bytes:
         """The body of `/api/v1/metrics`."""
@@ -131,12 +144,14 @@ def create_app(
     scraped = CollectorRegistry()
     scraped.register(BucketCollector(view, plan, segments=segments, max_series=max_series))
     scraped.register(ReleaseCollector(lambda: kept_releases(view)))
+    counters = CollectorRegistry()
     if counted:
-        MultiProcessCollector(scraped, path=str(counted))  # type: ignore[no-untyped-call]
+        MultiProcessCollector(counters, path=str(counted))  # type: ignore[no-untyped-call]
     else:
-        scraped.register(_Of(registry))
+        counters.register(_Of(registry))
+    scraped.register(_Of(counters))
     app = web.Application(middlewares=[problems, guarded_reads], client_max_size=MAX_BODY)
-    app[SERVING] = Serving(view, plan, clock, ready, scraped)
+    app[SERVING] = Serving(view, plan, clock, ready, scraped=scraped, counters=counters)
     app[STORE], app[CLOCK], app[TOKENS] = view, clock, tokens or Tokens()
     app[OPEN_READS] = open_reads
     app[webhooks.GITHUB_SECRET] = github_secret.encode()
@@ -226,11 +241,13 @@ async def get_health(_request: web.Request) -> web.Response:
 
 
 async def get_readiness(request: web.Request) -> web.Response:
-    """Whether the service does its work; 503 with the reasons where not."""
-    reasons = list(request.app[SERVING].ready())
+    """Whether the service does its work; 503 with the reasons where not. See `readiness`."""
+    serving = request.app[SERVING]
+    reasons = list(serving.ready())
     if reasons:
         return problem(503, f"not ready: {'; '.join(reasons)}", reasons=reasons)
-    return _json(b'{"status":"ready"}')
+    far = await asyncio.to_thread(serving.progress)
+    return _json(msgspec.json.encode({"status": "ready", **far}))
 
 
 async def get_page(request: web.Request) -> web.Response:

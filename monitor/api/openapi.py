@@ -193,7 +193,17 @@ _DOES: dict[tuple[str, str], _Does] = {
     ("get", "/"): _Does(answer="text/html"),
     ("get", "/metrics"): _Does(answer="text/plain"),
     ("get", "/healthz"): _Does(answer=_object({"status": {"const": "ok"}})),
-    ("get", "/readyz"): _Does(answer=_object({"status": {"const": "ready"}})),
+    ("get", "/readyz"): _Does(
+        answer=_object(
+            {
+                "status": {"const": "ready"},
+                "judged_until": {"type": ["string", "null"]},
+                "behind_seconds": {"type": ["number", "null"]},
+                "source_lag_events": {"type": ["integer", "null"]},
+                "means": _TEXT,
+            }
+        )
+    ),
     ("get", PATH): _Does(answer=_object({"openapi": _TEXT, "paths": {"type": "object"}})),
     ("get", "/api/v1/alerts"): _Does(
         answer=_object({"alerts": _list(_ref("Incident"))}), query=("state",), problems=(400,)

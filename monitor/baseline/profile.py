@@ -27,7 +27,8 @@ DISAGREEMENT = 6.0
 """Two weeks that differ by more than this times the median difference have one wrong value."""
 LEAST_DISAGREEMENT = 0.05
 MOST_OF_ONE = 0.7
-"""What one week alone says is believed up to twice, or half, of what is usual at that time of day."""
+"""What one week alone says is believed up to twice, or half, of what is usual at that time of day; beyond that it
+may be a weekend or an outage, and nothing is expected until another week is known."""
 MOST_BEND = 3.0
 """A curve whose second difference is more than this times a neighbour's is no parabola."""
 LEAST_BUSY = 0.01
@@ -57,7 +58,8 @@ class Profile:
     """What `fit` finds. Rows without a profile hold NaN.
 
     Attributes:
-        shape: log of the slot's value over that of the week. float64[rows, slots]
+        shape: log of the slot's value over that of the week; NaN too where one week alone knows a slot
+            and tells what cannot be believed. float64[rows, slots]
         units: a low but common n of the slot. float64[rows, slots]
         weeks: how many weeks it is made of; 0 where there is no profile.
         left: share of the noise of its slots that smoothing has left in it.
@@ -150,6 +152,7 @@ def interpolate(five: Sequence[Floats]) -> tuple[Floats, Floats]:
     slope = 0.5 * (rise + fall)
     steepest = 2.0 * np.minimum(np.abs(rise), np.abs(fall)) * (rise * fall > 0)
     limited = np.clip(slope, -steepest, steepest)
+    limited = np.where(np.isnan(limited), 0.0, limited)  # beside a slot that is not known
     return np.where(smooth, slope, limited), np.where(smooth, 0.5 * bends[1], 0.0)
 
 

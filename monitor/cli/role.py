@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +17,13 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from monitor import telemetry
-from monitor.api.app import create_app
-from monitor.api.serving import serve
-from monitor.api.tokens import Tokens
 from monitor.cli.clock_watch import watch_clock
+from monitor.cli.role_parts import Parts
 from monitor.cli.vitals import keep_vitals
 from monitor.clock import wall_clock
-from monitor.definitions import Configuration, load
+from monitor.definitions import load
 from monitor.errors import MonitorError
-from monitor.export.grafana import GrafanaKeeper, grafana_keeper
-from monitor.export.pusher import AlertmanagerPusher
-from monitor.journal.store import Store
 from monitor.kafka.broker import on_loop_error
-from monitor.kafka.hooks import Hooks, hooks_of
 from monitor.kafka.ingest_worker import relax_collector
 from monitor.kafka.service import Service
 from monitor.kafka.state_folder import StateFolder
@@ -37,130 +31,40 @@ from monitor.settings import environment
 from monitor.telemetry import Counters
 
 _GRACE_SECONDS = 8.0
-_NOT_CAUGHT_UP = "the view has not caught up with the journal"
 _log = structlog.get_logger(__name__)
 
 
 class Role:
-    """What the roles share in their processes."""
+    """The roles; each imports what it needs, since a process that only decides starts a second sooner."""
 
-    def __init__(
-        self, configuration: Configuration, folder: StateFolder, counters: Counters
-    ) -> None:
-        self.configuration = configuration
-        self.service = Service.of(configuration)
-        self.folder = folder
-        self.counters = counters
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
 
     async def ingest(self, stopping: asyncio.Event) -> None:
         """Events to frames."""
-        worker = await self.service.ingest(
-            clock=wall_clock, counters=self.counters, instance=self.folder.instance("ingest")
+        parts = self.parts
+        worker = await parts.service.ingest(
+            clock=wall_clock, counters=parts.counters, instance=parts.folder.instance("ingest")
         )
         await worker.run(stopping)
 
     async def core(self, stopping: asyncio.Event) -> None:
         """Frames to decisions."""
-        worker = self.service.core(counters=self.counters, instance=self.folder.instance("core"))
+        parts = self.parts
+        worker = parts.service.core(counters=parts.counters, instance=parts.folder.instance("core"))
         await worker.run(stopping)
 
     async def serve(self, stopping: asyncio.Event) -> None:
         """The view, the API, and what Alertmanager is told."""
-        settings = self.configuration.settings
-        caught_up = asyncio.Event()
-        tokens = Tokens.of(settings.api, environment())
-        async with contextlib.AsyncExitStack() as open_now:
-            store = open_now.enter_context(Store(self.folder.view(await self.service.cluster())))
-            append = await open_now.enter_async_context(self.service.appending())
-            app = create_app(
-                store,
-                self.service.plan,
-                clock=wall_clock,
-                registry=CollectorRegistry(),
-                ready=lambda: () if caught_up.is_set() else (_NOT_CAUGHT_UP,),
-                segments=settings.prometheus.segments,
-                max_series=settings.prometheus.max_series,
-                multiprocess_dir=self.folder.counters,
-                tokens=tokens,
-                open_reads=settings.api.open_reads,
-                github_secret=environment().get(settings.api.github_secret_env, ""),
-                append=append,
-                tell=append.tell,
-            )
-            running = await serve(app, settings.api.host, settings.api.port, protected=bool(tokens))
-            pusher = self._pusher(store, running.url)
-            view = self.service.view(
-                store,
-                counters=self.counters,
-                changed=pusher.notify if pusher else _nothing,
-                caught_up=caught_up.set,
-            )
-            pushing = asyncio.create_task(_push(pusher, caught_up))
-            try:
-                await view.run(stopping)
-            finally:
-                pushing.cancel()
-                await asyncio.wait({pushing})
-                await running.stop()
+        from monitor.cli import role_serve  # noqa: PLC0415
+
+        await role_serve.run(self.parts, stopping)
 
     async def hooks(self, stopping: asyncio.Event) -> None:
-        """What is told to Grafana: looked at when a stream has news, and by a timer."""
-        store_path = self.folder.view(await self.service.cluster(), of="hooks")
-        async with contextlib.AsyncExitStack() as open_now:
-            store = open_now.enter_context(Store(store_path))
-            append = await open_now.enter_async_context(self.service.appending())
-            keeper = grafana_keeper(
-                self.configuration.settings.grafana, environment(), store, append
-            )
-            hooks = hooks_of(self.configuration, name=f"{self.service.topics.prefix}.hooks")
-            caught_up = asyncio.Event()
-            if keeper is not None:
-                _listen(hooks, keeper)
-            view = self.service.view(
-                store, counters=self.counters, changed=_nothing, caught_up=caught_up.set
-            )
-            keeping = asyncio.create_task(_keep(keeper, caught_up))
-            try:
-                async with hooks.app:
-                    await view.run(stopping)
-            finally:
-                keeping.cancel()
-                await asyncio.wait({keeping})
+        """What is told to Grafana."""
+        from monitor.cli import role_hooks  # noqa: PLC0415
 
-    def _pusher(self, store: Store, url: str) -> AlertmanagerPusher | None:
-        alertmanager = self.configuration.settings.alertmanager
-        if alertmanager is None:
-            return None
-        return AlertmanagerPusher(
-            alertmanager.url, store, wall_clock, counters=self.counters, base_url=url
-        )
-
-
-def _listen(hooks: Hooks, keeper: GrafanaKeeper) -> None:
-    """Agents that have the keeper look at once."""
-    for name, stream in (("releases", hooks.releases), ("verdicts", hooks.verdicts)):
-
-        @hooks.app.agent(stream, name=f"grafana-{name}")  # type: ignore[untyped-decorator]
-        async def look(told: AsyncIterable[object]) -> None:
-            async for _ in told:
-                keeper.notify()
-
-
-async def _keep(keeper: GrafanaKeeper | None, caught_up: asyncio.Event) -> None:
-    await caught_up.wait()
-    if keeper is not None:
-        await keeper.run()
-
-
-def _nothing() -> None:
-    """Nobody is told."""
-
-
-async def _push(pusher: AlertmanagerPusher | None, caught_up: asyncio.Event) -> None:
-    """Tell Alertmanager, from when the view is no longer behind: what is over is no news."""
-    await caught_up.wait()
-    if pusher is not None:
-        await pusher.run()
+        await role_hooks.run(self.parts, stopping)
 
 
 async def _until_stopped(
@@ -183,8 +87,8 @@ async def _until_stopped(
     if not working.done():
         _log.error("role.overdue", after_seconds=_GRACE_SECONDS)
         working.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await working
+        await asyncio.wait({working})
+        return
     await working
 
 
@@ -216,8 +120,13 @@ def command(name: str, config: Path, state: Path, instance: str | None, again: b
         counters.restarts.labels(name).inc()
     relax_collector()
     with contextlib.closing(StateFolder.of(configuration, state, name=instance)) as folder:
-        role = Role(configuration, folder, counters)
-        jumps = counters.clock_jumps.labels(name)
+        parts = Parts(
+            configuration=configuration,
+            service=Service.of(configuration),
+            folder=folder,
+            counters=counters,
+        )
+        role, jumps = Role(parts), counters.clock_jumps.labels(name)
         asyncio.run(
             _until_stopped(
                 getattr(role, name),

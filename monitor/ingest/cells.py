@@ -1,34 +1,45 @@
-"""Events to cells: one update per event, however many metrics there are.
+"""Lines to cells: what events of one name have in common within a flush, counted once.
 
-A cell is what events of one name have in common within a flush: the base bucket with its lateness
-(the slot), the values of the dimensions that some metric needs, and the selectors that hold.
+A cell is a base bucket with its lateness (the slot), the values of the dimensions that some metric
+needs, and the selectors that hold (the combination, which a line's kind comes down to).
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.ingest.combos import Combos, Numbers, probe
-from monitor.ingest.envelope import Wire
-from monitor.ingest.fields import number_text
+from monitor.ingest.dimensions import Dimensions
 from monitor.ingest.folding import Folding
-from monitor.ingest.observations import Add, Observations, Observed, When
-from monitor.ingest.shape import Shape
-from monitor.ingest.tally import Tallied, Tally
-from monitor.ingest.units import Units
-from monitor.model.event import Event
+from monitor.ingest.kinds import EventCells, Kinds
+from monitor.ingest.lines import Columns
+from monitor.ingest.numbering import first_of, numbered
+from monitor.ingest.shape import ACTOR
+from monitor.ingest.units import NOBODY, Ranked, Units
+from monitor.stats.histogram import bins
 
-Dimensions = Mapping[str, str | float | None]
-"""Values of dimensions by name: text, or numbers that read as text; a null is absent."""
-Picked = tuple[str | float | None, ...]
-"""Values of the picked dimensions as they came. Numbers that are equal read as the same text."""
+Ints = NDArray[np.int64]
 
-_NONE: Final[Numbers] = {}
+_NONE: Final = np.empty(0, np.int64)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """What was observed of one unit, or of one value, by event.
+
+    Attributes:
+        cell: index of the event's cell. int64
+        what: rank of the unit (`Ranked`), or bin of the value. int64
+        count: how many events it stands for; of units none. int64
+        time_us: when, of units whose times are kept; else none. int64
+    """
+
+    cell: Ints
+    what: Ints
+    count: Ints
+    time_us: Ints
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,200 +47,143 @@ class Block:
     """The cells of one event name at a flush, columnar.
 
     Attributes:
-        slot, combo, count: by cell; events. int64
+        slot, combo, lines, count: by cell; count is of events. int64
+        line, cell: by line of the event name, which of the flush it is, and its cell. int64
         values: by summed field, the cells (int64) and the numbers, times `count`, of its events.
-        units: by unit, which ones came, by number.
+        units: by unit, which ones came.
         binned: by field of which quantiles are kept, its values.
     """
 
-    slot: NDArray[np.int64]
-    combo: NDArray[np.int64]
-    count: NDArray[np.int64]
-    values: dict[str, tuple[NDArray[np.int64], NDArray[np.float64]]]
+    slot: Ints
+    combo: Ints
+    lines: Ints
+    count: Ints
+    line: Ints
+    cell: Ints
+    values: dict[str, tuple[Ints, NDArray[np.float64]]]
     units: dict[str, Observed]
     binned: dict[str, Observed]
 
 
-class EventCells:
-    """The cells of one event name since the last flush.
+def units_of(
+    columns: Columns, names: Sequence[EventCells], dimensions: Dimensions, units: Units
+) -> dict[str, Ranked]:
+    """By unit that some metric counts or follows, the units of all lines.
 
     Args:
-        number: of the event name.
-        shape: what is kept of it.
-        folding: bounds the values of dimensions.
-        units: numbers the units.
-        tally: numbers the cells of all event names, and counts their lines.
-
-    Attributes:
-        add: find the cell of an event, and keep its values and units.
+        columns: the lines.
+        names: by number, the event names.
+        dimensions: what the numbers of dimensions mean.
+        units: knows their hashes.
     """
-
-    def __init__(
-        self, number: int, shape: Shape, folding: Folding, units: Units, tally: Tally
-    ) -> None:
-        self.shape = shape
-        self._number, self._tally = number, tally
-        self.combos = Combos(shape)
-        self._folded = 0
-        self._folding = folding
-        self._bits = shape.bits
-        self._maps: dict[int, dict[Picked, int]] = defaultdict(dict)
-        self._combos_of_flush: dict[tuple[int, Picked], int] = {}
-        self._cells: dict[tuple[int, int], int] = {}
-        self._several_a_cell = shape.picked != shape.dimensions
-        self._own: list[int] = []
-        self._values: dict[str, tuple[list[int], list[float]]] = {
-            field: ([], []) for field in sorted(shape.summed)
-        }
-        self._observations = Observations(shape, units)
-        add = self._adder() if shape.bits else self._plain_adder()
-        self.add: Add = self._observations.observing(add)
-
-    def __len__(self) -> int:
-        """How many cells there are."""
-        return len(self._own)
-
-    @property
-    def held(self) -> int:
-        """Numbers that wait for a flush beside the cells."""
-        summed = sum(len(numbers) for _, numbers in self._values.values())
-        return summed + self._observations.held
-
-    def take(self, tallied: Tallied) -> Block:
-        """The cells, which are then forgotten.
-
-        Args:
-            tallied: the cells of all event names.
-        """
-        own = np.array(self._own, np.int64)
-        rank = np.empty(tallied.slot.size, np.int64)
-        rank[own] = np.arange(own.size)
-        units, binned = self._observations.take(rank)
-        block = Block(
-            slot=tallied.slot[own],
-            combo=tallied.combo[own],
-            count=tallied.events[own],
-            values={
-                field: (rank[np.array(cells, np.int64)], np.array(numbers, np.float64))
-                for field, (cells, numbers) in self._values.items()
-            },
-            units=units,
-            binned=binned,
-        )
-        self._own.clear()
-        for column in (part for parts in self._values.values() for part in parts):
-            column.clear()
-        self._maps.clear()
-        self._combos_of_flush.clear()
-        self._cells.clear()
-        return block
-
-    def take_folded(self) -> int:
-        """Events with a dimension value that was folded to `other`, since the last call."""
-        folded, self._folded = self._folded, 0
-        return folded
-
-    def _plain_adder(self) -> Add:
-        """The hot path of names whose values do not matter."""
-        every, some = pickers(self.shape.picked)
-        maps, create = self._maps, self._create
-
-        def add(slot: int, event: Wire | Event, _when: When, _bits: int = 0) -> int:
-            try:
-                key = every(event.dimensions)
-            except ABSENT:
-                key = some(event.dimensions)
-            cell = maps[slot].get(key)
-            return create(slot, key, 0, _NONE) if cell is None else cell
-
-        return add
-
-    def _adder(self) -> Add:  # noqa: C901 - it is the hot path inside
-        """The hot path of names with units, with values that are summed, or with conditions."""
-        shape = self.shape
-        every, some = pickers(shape.picked)
-        maps, create = self._maps, self._create
-        width, conditional = self._bits, bool(shape.conditions)
-        fields = [(field, 1 << place) for place, field in enumerate(shape.fields)]
-        columns = self._values.items()
-        summed = [(field, cells.append, numbers.append) for field, (cells, numbers) in columns]
-
-        def add(slot: int, event: Wire | Event, _when: When, bits: int = 0) -> int:
-            try:
-                key = every(event.dimensions)
-            except ABSENT:
-                key = some(event.dimensions)
-            given: Numbers = event.values or _NONE
-            for field, bit in fields:
-                if given.get(field) is not None:
-                    bits |= bit
-            if conditional and None in key:
-                bits |= probe(shape, key, given)
-            cell = maps[slot << width | bits].get(key)
-            if cell is None:
-                cell = create(slot, key, bits, given)
-            for field, add_cell, add_number in summed:
-                number = given.get(field)
-                if number is not None:
-                    add_cell(cell)
-                    add_number(number * event.count)
-            return cell
-
-        return add
-
-    def _create(self, slot: int, picked: Picked, bits: int, values: Numbers) -> int:
-        """The cell of an event whose like was not seen in its slot: a new one, as a rule."""
-        key = (bits, picked)
-        combo = self._combos_of_flush.get(key)
-        if combo is None:
-            combo, folded = self._combine(picked, bits, values)
-            if folded:  # not remembered, so that each of them is counted
-                self._folded += 1
-                return self._cell_of(slot, combo)
-            self._combos_of_flush[key] = combo
-        cell = self._cell_of(slot, combo) if self._several_a_cell else self._new_cell(slot, combo)
-        self._maps[slot << self._bits | bits][picked] = cell
-        return cell
-
-    def _combine(self, picked: Picked, bits: int, values: Numbers) -> tuple[int, bool]:
-        """The number of an event's combination, and whether a value of it was folded."""
-        texts = tuple(
-            value if value is None or isinstance(value, str) else number_text(value)
-            for value in picked
-        )
-        choice = self.combos.select(texts, bits, values)
-        names = self.shape.dimensions
-        label = texts[: len(names)]
-        folded = self._folding.fold(names, label)
-        return self.combos.number(folded, choice), folded != label
-
-    def _cell_of(self, slot: int, combo: int) -> int:
-        cell = self._cells.get((slot, combo))
-        if cell is None:
-            cell = self._cells[slot, combo] = self._new_cell(slot, combo)
-        return cell
-
-    def _new_cell(self, slot: int, combo: int) -> int:
-        cell = self._tally.new_cell(self._number, slot, combo)
-        self._own.append(cell)
-        return cell
+    found = {}
+    for unit in sorted({unit for name in names for unit in name.shape.units}):
+        having = np.array([unit in name.shape.units for name in names])[columns.event]
+        if unit == ACTOR:
+            idents = np.where(having, columns.actor, NOBODY)
+            found[unit] = units.ranked(idents, columns.actors)
+        else:
+            place = dimensions.names.index(unit)
+            used, which = np.unique(columns.dimensions[having], return_inverse=True)
+            texts = [dimensions.values[number][place] for number in used.tolist()]
+            ranked = units.ranked(np.array([hash(text) for text in texts], np.int64), texts)
+            rank = np.full(columns.event.size, -1, np.int64)
+            rank[having] = ranked.rank[which]
+            found[unit] = Ranked(rank=rank, keys=ranked.keys)
+    return found
 
 
-ABSENT: Final = (KeyError, TypeError)
-"""What the first of `pickers` raises where a dimension, or all of them, are absent."""
-_Pick = Callable[[Any], Picked]
+def blocks_of(
+    columns: Columns,
+    names: Sequence[EventCells],
+    units: Mapping[str, Ranked],
+    folding: Folding | None,
+) -> tuple[dict[str, Block], int]:
+    """The cells of a flush by event name, without names that have none; and how many lines are folded.
 
-
-def pickers(names: tuple[str, ...]) -> tuple[_Pick, _Pick]:
-    """What gets the values of dimensions: a fast one that needs them all, and one that does not.
-
-    >>> every, some = pickers(("country", "platform"))
-    >>> every({"country": "DE", "platform": "ios"}), some({"country": "DE"})
-    (('DE', 'ios'), ('DE', None))
+    Args:
+        columns: the lines.
+        names: by number, the event names.
+        units: of the lines.
+        folding: bounds the values of dimensions, in the order they came; None where they are few enough.
     """
+    order = np.argsort(columns.event.astype(np.uint16), kind="stable")
+    ends = np.cumsum(np.bincount(columns.event, minlength=len(names)))
+    kinds = [
+        name.kinds(columns, lines, units)
+        for name, lines in zip(names, np.split(order, ends[:-1]), strict=True)
+        if lines.size
+    ]
+    combos, folded = _combined(columns, kinds, folding)
+    blocks = {
+        one.name.shape.event: _block(columns, one, combo[one.kind])
+        for one, combo in zip(kinds, combos, strict=True)
+    }
+    return blocks, folded
 
-    def some(dimensions: Dimensions | None) -> Picked:
-        return tuple(map((dimensions or {}).get, names))
 
-    every: _Pick = itemgetter(*names) if len(names) > 1 else some
-    return every, some
+def _combined(
+    columns: Columns, kinds: Sequence[Kinds], folding: Folding | None
+) -> tuple[list[Ints], int]:
+    """The combinations of the kinds of each event name, and how many lines are folded."""
+    combos = [
+        one.name.known_combos(one) if folding is None else np.full(len(one.code), -1)
+        for one in kinds
+    ]
+    came = sorted(
+        (int(one.first[kind]), number, kind)
+        for number, one in enumerate(kinds)
+        for kind in np.flatnonzero(combos[number] < 0).tolist()
+    )
+    folded = 0
+    for line, number, kind in came:
+        one = kinds[number]
+        combo, is_folded = one.name.combo(columns, line, one.code[kind], one.bits[kind], folding)
+        combos[number][kind] = combo
+        if is_folded:
+            folded += int(np.count_nonzero(one.kind == kind))
+    return combos, folded
+
+
+def _block(columns: Columns, kinds: Kinds, combo: Ints) -> Block:
+    """The cells of one event name.
+
+    Args:
+        columns: of the flush.
+        kinds: its lines.
+        combo: of each of them.
+    """
+    name, lines = kinds.name, kinds.lines
+    shape, slot, count = name.shape, columns.slot[lines], columns.count[lines]
+    slots = int(slot.max()) + 1
+    size, cell = numbered(combo * slots + slot, len(name.combos.labels) * slots)
+    first = first_of(cell, size)
+    values, binned = {}, {}
+    for field in sorted(shape.summed | shape.binned):
+        numbers = columns.values[field][lines]
+        given = np.flatnonzero(~np.isnan(numbers))
+        numbers, times, of = numbers[given], count[given], cell[given]
+        if field in shape.summed:
+            values[field] = of, numbers * times
+        if field in shape.binned:
+            binned[field] = Observed(cell=of, what=bins(numbers), count=times, time_us=_NONE)
+    observed = {}
+    for unit, rank in kinds.units.items():
+        given = np.flatnonzero(rank >= 0)
+        observed[unit] = Observed(
+            cell=cell[given],
+            what=rank[given],
+            count=_NONE,
+            time_us=columns.time_us[lines[given]] if unit in shape.timed else _NONE,
+        )
+    return Block(
+        slot=slot[first],
+        combo=combo[first],
+        lines=np.bincount(cell, minlength=size),
+        count=np.bincount(cell, count, size).astype(np.int64),
+        line=lines,
+        cell=cell,
+        values=values,
+        units=observed,
+        binned=binned,
+    )

@@ -15,6 +15,7 @@ from monitor.ingest.folding import Values
 from monitor.ingest.shape import Selector, Shape
 from monitor.ingest.where import Found, holds
 
+Ints = NDArray[np.int64]
 Numbers = Mapping[str, float | None]
 """Values of an event by name; a null is absent."""
 
@@ -52,6 +53,7 @@ class Combos:
         self._numbers: dict[tuple[Values, int], int] = {}
         self._selected: dict[tuple[Values, int], int] = {}
         self._alike: dict[tuple[bytes, bytes, int], int] = {}
+        self._values: dict[int, tuple[dict[str, int], Ints]] = {}
         self._lacking: dict[tuple[bytes, int], bytes] = {}
 
     def select(self, picked: Values, bits: int, values: Numbers) -> int:
@@ -75,6 +77,20 @@ class Combos:
             self.labels.append(label)
             self._choice.append(choice)
         return number
+
+    def values(self, place: int) -> tuple[list[str], Ints]:
+        """The values of a dimension of the labels, and by number which of them; -1 where none has one.
+
+        Args:
+            place: of the dimension in the labels.
+        """
+        texts, which = self._values.get(place, ({}, np.empty(0, np.int64)))
+        fresh = [label[place] for label in self.labels[which.size :]]
+        if fresh:
+            numbers = [-1 if text is None else texts.setdefault(text, len(texts)) for text in fresh]
+            which = np.append(which, np.array(numbers, np.int64))
+            self._values[place] = texts, which
+        return list(texts), which
 
     def calendars(self, number: int) -> tuple[int, ...]:
         """Of the metrics that count the events of a combination."""
@@ -152,18 +168,3 @@ def _takes(selector: Selector, found: Mapping[str, Found], values: Numbers) -> b
     if selector.field is not None and values.get(selector.field) is None:
         return False
     return all(holds(condition, found.get(condition[0])) for condition in selector.where)
-
-
-def probe(shape: Shape, picked: Sequence[object], values: Numbers) -> int:
-    """What the conditions on fields that no dimension has say of an event's values, as bits.
-
-    Bits as `Shape` places them, also of which looked up fields the values have.
-    """
-    bits = 0
-    for place, name in enumerate(shape.looked_up, shape.given_bit):
-        bits |= (values.get(name) is not None) << place
-    for place, condition in enumerate(shape.conditions, len(shape.fields)):
-        field = condition[0]
-        if picked[shape.picked.index(field)] is None:
-            bits |= holds(condition, values.get(field)) << place
-    return bits

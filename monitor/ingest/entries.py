@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.ingest.numbering import bits_of, changes, distinct
 from monitor.model.frame import Entries
 from monitor.stats.distinct import KEPT
 
@@ -17,82 +18,95 @@ _NONE: Final = np.empty(0, np.int64)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keyed:
-    """The distinct (cell, key) of one unit or value of an event name, sorted so.
+    """What was observed of one unit or value of an event name, by cell.
 
     Attributes:
         cell: index of the cell. int64[o]
         rank: which of `keys`. int64[o]
-        count: events. int64[o]
+        count: events; None where each observation is one and the same ones need no counting. int64[o]
         keys: the distinct keys, sorted. int64[k]
     """
 
     cell: Ints
     rank: Ints
-    count: Ints
+    count: Ints | None
     keys: Ints
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grown:
-    """The distinct (row, key) that one measure grew by, sorted so.
+    """The distinct (row, rank of a key) that one measure grew by, sorted so.
 
     Attributes:
         row: index of the row. int64[e]
-        key: as in `Entries`. int64[e]
-        count: events. int64[e]
+        rank: which of `keys`. int64[e]
+        count: events; ones where `Keyed` has no counts. int64[e]
+        keys: as in `Entries`, or numbers of moments. int64[k]
     """
 
     row: Ints
-    key: Ints
+    rank: Ints
     count: Ints
+    keys: Ints
+
+    @property
+    def key(self) -> Ints:
+        """By entry, its key. int64[e]."""
+        return self.keys[self.rank]
 
 
-def keyed(cell: Ints, key: Ints, count: Ints) -> Keyed:
-    """Observations by cell and key, the same ones counted together."""
-    keys, rank = np.unique(key, return_inverse=True)
-    return ranked(cell, rank, count, keys)
-
-
-def ranked(cell: Ints, rank: Ints, count: Ints, keys: Ints) -> Keyed:
-    """Observations by cell and key where the rank of each among the sorted keys is known."""
-    place, total = _counted(cell * keys.size + rank, count)
-    own_cell, own_rank = np.divmod(place, max(keys.size, 1))
-    return Keyed(cell=own_cell, rank=own_rank, count=total, keys=keys)
-
-
-def grown(of: Keyed, chosen: NDArray[np.bool_], *, row: Ints, cell: Ints) -> Grown:
+def grown(of: Keyed, chosen: NDArray[np.bool_], rows: Sequence[Ints]) -> Grown:
     """What the rows grow by.
 
     Args:
         of: the observations.
         chosen: by cell, whether the measure takes its events.
-        row: by pair of a row and a cell that belongs to it, the row. int64[p]
-        cell: the cell. int64[p]
+        rows: by grouping and cell, its row; -1 where it has none.
     """
-    sizes = np.bincount(of.cell, minlength=chosen.size) * chosen
-    starts = np.searchsorted(of.cell, np.arange(chosen.size))
-    own = sizes[cell]
-    offsets = np.cumsum(own) - own
-    which = np.arange(int(own.sum())) + np.repeat(starts[cell] - offsets, own)
-    place = np.repeat(row, own) * of.keys.size + of.rank[which]
-    place, total = _counted(place, of.count[which])
-    own_row, rank = np.divmod(place, max(of.keys.size, 1))
-    return Grown(row=own_row, key=of.keys[rank], count=total)
+    width = bits_of(of.keys.size)
+    places, counts = [], []
+    for row in rows:
+        own = np.where(chosen, row, -1)[of.cell]
+        there = np.flatnonzero(own >= 0)
+        places.append(own[there] << width | of.rank[there])
+        if of.count is not None:
+            counts.append(of.count[there])
+    possible = (max(int(row.max(initial=-1)) for row in rows) + 1) << width
+    place, total = _counted(np.concatenate(places), possible, counts)
+    return Grown(row=place >> width, rank=place & ((1 << width) - 1), count=total, keys=of.keys)
 
 
 def as_units(of: Grown) -> Grown:
-    """The units of each row: each counted once, and only those with the smallest hashes kept.
+    """The units of each row: only those with the smallest hashes are kept.
 
-    >>> few = Grown(row=np.array([0, 0, 2]), key=np.array([5, 9, 5]), count=np.array([3, 1, 1]))
-    >>> as_units(few).count.tolist()
-    [1, 1, 1]
+    >>> few = Grown(
+    ...     row=np.array([0, 0, 2]),
+    ...     rank=np.array([0, 1, 0]),
+    ...     count=np.array([1, 1, 1]),
+    ...     keys=np.array([5, 9]),
+    ... )
+    >>> as_units(few).key.tolist()
+    [5, 9, 5]
     """
-    first = np.searchsorted(of.row, of.row)
-    kept = np.arange(of.row.size) - first < KEPT
-    return Grown(row=of.row[kept], key=of.key[kept], count=np.ones(int(kept.sum()), np.int64))
+    return kept(of, np.arange(of.row.size))
 
 
-_NOTHING: Final = Grown(row=_NONE, key=_NONE, count=_NONE)
+def kept(of: Grown, unit: Ints) -> Grown:
+    """Of each row the entries of its first `KEPT` units.
+
+    Args:
+        of: the entries.
+        unit: by entry the number of its unit, which grows by 1 where another unit or row begins.
+    """
+    starts = np.flatnonzero(changes(of.row))
+    sizes = np.diff(starts, append=of.row.size)
+    if sizes.max(initial=0) <= KEPT:
+        return of
+    few = np.flatnonzero(unit - np.repeat(unit[starts], sizes) < KEPT)
+    return Grown(row=of.row[few], rank=of.rank[few], count=of.count[few], keys=of.keys)
+
+
+_NOTHING: Final = Grown(row=_NONE, rank=_NONE, count=_NONE, keys=_NONE)
 
 
 def joined(parts: Sequence[tuple[int, Grown]], number: Ints) -> Entries:
@@ -117,9 +131,18 @@ def joined(parts: Sequence[tuple[int, Grown]], number: Ints) -> Entries:
     )
 
 
-def _counted(place: Ints, count: Ints) -> tuple[Ints, Ints]:
-    """The distinct places, sorted, and the sum of the counts at each."""
-    order = np.argsort(place)
-    ordered = place[order]
-    first = np.flatnonzero(np.diff(ordered, prepend=-1))
-    return ordered[first], np.add.reduceat(count[order], first) if first.size else count[:0]
+def _counted(place: Ints, possible: int, counts: Sequence[Ints]) -> tuple[Ints, Ints]:
+    """The distinct places, sorted, and how many are at each: the sum of their counts, or 1 without any.
+
+    Args:
+        place: from 0 on.
+        possible: how many different ones there could be.
+        counts: by part of the places.
+    """
+    if not counts:
+        place = np.sort(place)
+        place = place[changes(place)]
+        return place, np.ones(place.size, np.int64)
+    count = np.concatenate(counts)
+    unique, which = distinct(place, possible)
+    return unique, np.bincount(which, count, unique.size).astype(np.int64)

@@ -1,13 +1,12 @@
 """`bytes -> Event`, or a dead letter's reason.
 
-The default envelope is decoded straight into a typed struct. Whatever that refuses, and every message
+The default envelope is decoded straight into a typed struct (`Wire`). Whatever that refuses, and every message
 where a custom envelope is configured, is decoded untyped, recognised by what stands in it and checked
 field by field: slower, and it knows why.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
-from typing import Annotated, Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 import msgspec
 
@@ -15,64 +14,16 @@ from monitor.ingest import cloud_events, fields, segment_spec
 from monitor.ingest.fields import Fault
 from monitor.ingest.json_text import parse
 from monitor.ingest.parts import Parts, Paths
+from monitor.ingest.wire import MAX_BYTES, Wire
 from monitor.model.event import Event, Reject
 from monitor.model.time import SECOND, to_rfc3339
 
 Fields = Mapping[str, str]
 """A custom envelope: dotted path by field, for the fields that do not stand where the default has them."""
 
-MAX_BYTES: Final = 1 << 20
-"""A longer message is a dead letter."""
 _BOM: Final = b"\xef\xbb\xbf"
 
-_Modest = Annotated[float, msgspec.Meta(ge=-1e298, le=1e298)]
-"""A number that does not overflow, whatever the count; others are looked at."""
-
-
-class Wire(msgspec.Struct, gc=False):
-    """The default envelope as it decodes at full speed; other shapes of it take the slow path.
-
-    Among them are events with boolean dimensions: True and 1 would be the same key of a dict.
-
-    Attributes:
-        specversion: of a CloudEvent, whose attributes these fields may happen to be: only null decodes.
-    """
-
-    name: Annotated[str, msgspec.Meta(min_length=1)]
-    time: Annotated[datetime, msgspec.Meta(tz=True)] | int | float
-    count: Annotated[int, msgspec.Meta(ge=1, le=fields.MAX_COUNT)] = 1
-    dimensions: dict[str, str | int | float | None] | None = None
-    values: dict[str, _Modest | None] | None = None
-    actor: str | int | float | None = None
-    event_id: str | int | float | None = None
-    specversion: None = None
-
-
 _DEFAULT: Final = Paths({})
-UNDECODED: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What `Envelope.decode` raises for messages that `Envelope.read` must look at."""
-
-
-def are_plain(payloads: Sequence[bytes]) -> bool:
-    """Whether it is certain that none of these has anything for `vet` to find."""
-    whole = b"\n".join(payloads)
-    if len(whole) > MAX_BYTES:
-        return False
-    if not whole.isascii():
-        try:
-            whole.decode()
-        except UnicodeDecodeError:
-            return False
-    return True
-
-
-def vet(payload: bytes) -> None:
-    """Raise one of `UNDECODED` where a message is too large, or no UTF-8 in a field passed over."""
-    if len(payload) > MAX_BYTES:
-        message = "too large"
-        raise msgspec.DecodeError(message)
-    if not payload.isascii():
-        payload.decode()
 
 
 class Envelope:
@@ -80,9 +31,8 @@ class Envelope:
 
     Attributes:
         decode: the fast path, for the hot loop: bytes to `Wire`, raising one of `UNDECODED` for all
-            that `read` must look at. The time may still be too far in the future or too old,
-            dimensions and values may be null, dimensions numbers, and bytes of fields that it passes
-            over may be no UTF-8.
+            that `read` must look at. The time may still be too far in the future or too old, values
+            may be null, dimensions anything, and bytes of fields that it passes over no UTF-8.
     """
 
     decode: Callable[[bytes], Wire]

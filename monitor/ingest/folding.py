@@ -12,10 +12,14 @@ Values = tuple[str | None, ...]
 
 
 class Folding:
-    """The values seen of each dimension since the last flush; beyond the bound they are `other`."""
+    """The values seen of each dimension since the last flush; beyond the bound they are `other`.
+
+    Attributes:
+        most: the bound.
+    """
 
     def __init__(self, cardinality: int) -> None:
-        self._most = FOLD_FACTOR * cardinality
+        self.most = FOLD_FACTOR * cardinality
         self._seen: dict[str, set[str]] = {}
 
     def fold(self, names: tuple[str, ...], values: Values) -> Values:
@@ -29,7 +33,7 @@ class Folding:
         seen = self._seen.setdefault(name, set())
         if value in seen:
             return value
-        if len(seen) >= self._most:
+        if len(seen) >= self.most:
             return OTHER
         seen.add(value)
         return value

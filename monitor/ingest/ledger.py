@@ -6,9 +6,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.ingest.cells import EventCells
+from monitor.ingest.kinds import EventCells
 from monitor.ingest.slots import Lateness, Slots
-from monitor.ingest.tally import NOBODY, Tallied
+from monitor.ingest.tally import Tallied
+from monitor.ingest.units import NOBODY
 from monitor.model.ledger import Aspect, Ledger
 from monitor.model.time import NEVER, SECOND
 from monitor.stats.histogram import bins
@@ -104,12 +105,9 @@ def _count_fields(page: "_Page", name: EventCells, own: Ints, tallied: Tallied) 
             page.count(Aspect.MISSING, lines * lacks[combo, place], own, detail)
     if VERSION_DIMENSION in name.shape.dimensions:
         place = name.shape.dimensions.index(VERSION_DIMENSION)
-        labels = [label[place] for label in name.combos.labels]
-        # those without one come last
-        versions = sorted({label for label in labels if label is not None})
-        numbers: dict[str | None, int] = {text: number for number, text in enumerate(versions)}
-        number = np.array([numbers.get(label, len(versions)) for label in labels])[combo]
-        given = number < len(versions)
+        versions, of_combo = name.combos.values(place)
+        number = of_combo[combo]
+        given = number >= 0
         page.count(
             Aspect.VERSION,
             tallied.events[own[given]],

@@ -12,6 +12,7 @@ from monitor.ingest.cells import Block
 from monitor.ingest.combos import Combos
 from monitor.ingest.entries import Grown, Keyed
 from monitor.ingest.grew import Did, Grew, beside
+from monitor.ingest.numbering import changes
 from monitor.ingest.series import Projections
 from monitor.ingest.shape import Selector, Shape, Want, selector_of, steps_of
 from monitor.ingest.slots import Rows
@@ -31,7 +32,7 @@ class Rollup:
         shapes: by event name.
         combos: by event name, what the numbers in its block mean.
         blocks: the cells by event name; names without cells are not in it.
-        hashes: of the units of the blocks, by number. int64
+        keys: by unit, the hashes of the units of the blocks, by rank. int64
         rows: by calendar (its index), the rows of the slots.
         projections: which series the combos belong to.
     """
@@ -42,13 +43,13 @@ class Rollup:
         shapes: Mapping[str, Shape],
         combos: Mapping[str, Combos],
         blocks: Mapping[str, Block],
-        hashes: Ints,
+        keys: Mapping[str, Ints],
         rows: Sequence[Rows],
         projections: Projections,
     ) -> None:
         self._shapes = shapes
         self._blocks = blocks
-        self._hashes = hashes
+        self._unit_keys = keys
         self._rows = rows
         self._projections = projections
         for event in blocks:
@@ -120,15 +121,16 @@ class Rollup:
                 part = self._step(want, calendar, is_start=is_start)
                 # the whole, the only series of later steps, is the first one of any groupings
                 own = self._spread(want.event, want.groupings, calendar).keys
-                keys = (own if is_start else own * series)[part.row]
-                found.append((place, keys, self._times(want), part))
+                found.append((place, own if is_start else own * series, self._times(want), part))
         if not found:
             return None
-        keys, row = np.unique(np.concatenate([one for _, one, _, _ in found]), return_inverse=True)
+        used = [own[part.row[changes(part.row)]] for _, own, _, part in found]
+        keys = np.unique(np.concatenate(used))
         if not keys.size:
             return None
         parts = [(place, timed, part) for place, _, timed, part in found]
-        return Did(keys=keys, units=unit_events.joined(parts, row))
+        rows = [np.searchsorted(keys, own)[part.row] for _, own, _, part in found]
+        return Did(keys=keys, units=unit_events.joined(parts, rows))
 
     def _step(self, want: Want, calendar: int, *, is_start: bool) -> Grown:
         """The moments of a step; its rows are keys of its event's spread."""
@@ -137,7 +139,7 @@ class Rollup:
             timed = self._times(want)
             spreading = self._spread(want.event, want.groupings, calendar)
             chosen = self._holding(want.event, want.selector)
-            known = entries.grown(timed.by_cell, chosen, row=spreading.row, cell=spreading.cell)
+            known = entries.grown(timed.by_cell, chosen, spreading.rows())
             if is_start:
                 known = unit_events.as_starts(known, timed)
             self._steps[want, calendar, is_start] = known
@@ -148,7 +150,7 @@ class Rollup:
         unit = want.selector.unit or ""
         known = self._timed.get((want.event, unit))
         if known is None:
-            known = unit_events.timed(self._blocks[want.event].units[unit], self._hashes)
+            known = unit_events.timed(self._blocks[want.event].units[unit], self._unit_keys[unit])
             self._timed[want.event, unit] = known
         return known
 
@@ -217,7 +219,7 @@ class Rollup:
         if known is None:
             of, chosen = self._keys_of(measure), self._chosen(measure)
             spreading = self._spread(measure.event, groupings, calendar)
-            known = entries.grown(of, chosen, row=spreading.row, cell=spreading.cell)
+            known = entries.grown(of, chosen, spreading.rows())
             if measure.form is Form.UNIQUES:
                 known = entries.as_units(known)
             self._grown[place] = known
@@ -229,11 +231,12 @@ class Rollup:
         known = self._keyed.get((measure.event, measure.form, what))
         if known is None:
             if measure.form is Form.UNIQUES:
-                seen = block.units[what]
-                known = entries.keyed(seen.cell, self._hashes[seen.what], seen.count)
+                seen, keys = block.units[what], self._unit_keys[what]
+                known = Keyed(cell=seen.cell, rank=seen.what, count=None, keys=keys)
             else:
                 seen = block.binned[what]
-                known = entries.keyed(seen.cell, seen.what, seen.count)
+                keys, rank = np.unique(seen.what, return_inverse=True)
+                known = Keyed(cell=seen.cell, rank=rank, count=seen.count, keys=keys)
             self._keyed[measure.event, measure.form, what] = known
         return known
 

@@ -6,6 +6,9 @@ from typing import Final
 
 from monitor.definitions.plan import Calendar, Condition, Form, Measure, MetricPlan, Plan
 
+ACTOR: Final = "actor"
+"""The unit that is no dimension."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selector:
@@ -78,6 +81,11 @@ class Shape:
     needed: tuple[str, ...]
 
     @property
+    def numbers(self) -> tuple[str, ...]:
+        """Names that are looked for among an event's values, sorted."""
+        return tuple(sorted({*self.fields, *self.looked_up}))
+
+    @property
     def given_bit(self) -> int:
         """Place of the first of the bits that tell which looked up fields are values of the event.
 
@@ -89,11 +97,6 @@ class Shape:
     def unit_bit(self) -> int:
         """Place of the first of the bits that tell which units (sorted) an event lacks."""
         return self.given_bit + len(self.looked_up)
-
-    @property
-    def bits(self) -> int:
-        """How many bits tell the events of equal dimensions apart."""
-        return self.unit_bit + len(self.units)
 
 
 def selector_of(measure: Measure) -> Selector:

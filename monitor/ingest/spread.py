@@ -1,17 +1,14 @@
 """Cells to rows: once for every series that a cell belongs to."""
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.ingest.numbering import distinct
 from monitor.ingest.slots import Rows
 
 Ints = NDArray[np.int64]
-
-_DENSE: Final = 8
-"""Row keys are counted in a table of all possible ones up to so many times the cells."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,11 +19,26 @@ class Spread:
         keys: the distinct (row of the calendar, series) numbers, sorted. int64[u]
         row: by entry, which of `keys`. int64[e]
         cell: by entry, the cell. int64[e]
+        stops: by grouping, where its entries end. int64[g]
+        cells: how many there are.
     """
 
     keys: Ints
     row: Ints
     cell: Ints
+    stops: Ints
+    cells: int
+
+    def rows(self) -> list[Ints]:
+        """By grouping and cell, which of `keys`; -1 where it has none. int64[c]."""
+        found = []
+        for row, cell in zip(
+            np.split(self.row, self.stops), np.split(self.cell, self.stops), strict=True
+        ):
+            column = np.full(self.cells, -1, np.int64)
+            column[cell] = row
+            found.append(column)
+        return found[:-1]  # nothing comes after the last stop
 
 
 def spread(slot: Ints, series: list[Ints], rows: Rows, size: int) -> Spread:
@@ -44,22 +56,11 @@ def spread(slot: Ints, series: list[Ints], rows: Rows, size: int) -> Spread:
         cell = np.flatnonzero((column >= 0) & (row >= 0))
         keys.append(row[cell] * size + column[cell])
         cells.append(cell)
-    unique, inverse = _number(np.concatenate(keys), rows.late.size * size)
-    return Spread(keys=unique, row=inverse, cell=np.concatenate(cells))
-
-
-def _number(keys: Ints, possible: int) -> tuple[Ints, Ints]:
-    """The distinct keys, sorted, and by entry which of them it is.
-
-    Args:
-        keys: from 0 on.
-        possible: how many different ones there could be.
-    """
-    if possible > _DENSE * keys.size:
-        unique, inverse = np.unique(keys, return_inverse=True)
-        return unique, inverse
-    present = np.zeros(possible, np.bool_)
-    present[keys] = True
-    unique = np.flatnonzero(present)
-    place = np.cumsum(present) - 1
-    return unique, place[keys]
+    unique, inverse = distinct(np.concatenate(keys), rows.late.size * size)
+    return Spread(
+        keys=unique,
+        row=inverse,
+        cell=np.concatenate(cells),
+        stops=np.cumsum([cell.size for cell in cells]),
+        cells=slot.size,
+    )

@@ -32,6 +32,13 @@ SELECT body, restated FROM groups JOIN buckets ON buckets.id = (
     ORDER BY start_us DESC LIMIT 1
 ) ORDER BY metric, dimension <> ?, dimension
 """
+_NEWEST = """
+SELECT metric, (
+    SELECT start_us FROM buckets
+    WHERE group_id = groups.id AND partial = 0 AND body IS NOT NULL
+    ORDER BY start_us DESC LIMIT 1
+) FROM groups WHERE dimension = ?
+"""
 _RANGE = """
 SELECT body, restated FROM groups JOIN buckets ON group_id = groups.id
 WHERE metric = ? AND dimension = ? AND start_us >= ? AND start_us < ? AND body IS NOT NULL
@@ -144,6 +151,11 @@ class Store:
     def latest_buckets(self) -> list[BucketColumns]:
         """The newest bucket, not a partial one, of each metric and dimension; wholes first."""
         return [_merged(*row) for row in self._read(_LATEST, (WHOLE,))]
+
+    def newest_starts(self) -> dict[str, int]:
+        """When the newest bucket of each metric's whole began, not a partial one; microseconds."""
+        found = self._read(_NEWEST, (WHOLE,))
+        return {metric: start_us for metric, start_us in found if start_us is not None}
 
     def columns(
         self,

@@ -101,13 +101,19 @@ class Broker:
         )
 
     def producer(
-        self, transactional_id: str, *, request_bytes: int = 2 * PART_BYTES
+        self,
+        transactional_id: str,
+        *,
+        request_bytes: int = 2 * PART_BYTES,
+        compression: str = "zstd",
     ) -> AIOKafkaProducer:
         """A transactional producer, not started; its start fences the former one of this id.
 
         Args:
             transactional_id: what it writes for.
             request_bytes: the longest message that it sends.
+            compression: zstd (at its level 3 it costs less processor time than lz4 at 9), or snappy,
+                which takes a fifth of that time and leaves some 1.7 times the bytes.
         """
         return AIOKafkaProducer(
             **self.options,
@@ -115,7 +121,7 @@ class Broker:
             acks="all",
             transaction_timeout_ms=_TRANSACTION_MS,
             request_timeout_ms=_REQUEST_MS,
-            compression_type="zstd",  # at its level 3 it costs less processor time than lz4 at 9
+            compression_type=compression,
             max_batch_size=_BATCH_BYTES,
             max_request_size=request_bytes,
         )

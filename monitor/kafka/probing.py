@@ -52,14 +52,8 @@ async def probes(settings: Settings) -> AsyncIterator[Probe]:
         other = await writing.look()
         for probe in _servers("journal broker", writing, other):
             yield probe
-        if seen.server and other.server and seen.cluster != other.cluster:
-            yield Probe(
-                what="cluster",
-                name=other.cluster,
-                state=ProbeState.FINDING,
-                detail=f"the source is on the cluster {seen.cluster}",
-                remedy="offsets and results share a transaction: take two listeners of one cluster",
-            )
+        for probe in _one_cluster(seen, other):
+            yield probe
     if seen.server:
         yield await _source_topic(reading, source.topic)
         yield await _rights(reading, seen.server, "source topic", source.topic, _READ)
@@ -68,7 +62,27 @@ async def probes(settings: Settings) -> AsyncIterator[Probe]:
         topics = Topics.of(journal)
         async for probe in _journal(writing, other.server, topics):
             yield probe
-        yield await _group(writing, other.server, f"{topics.prefix}-core")
+        async for probe in _groups(writing, other.server, topics, settings):
+            yield probe
+
+
+def _one_cluster(seen: Look, other: Look) -> Iterator[Probe]:
+    if seen.server and other.server and seen.cluster != other.cluster:
+        yield Probe(
+            what="cluster",
+            name=other.cluster,
+            state=ProbeState.FINDING,
+            detail=f"the source is on the cluster {seen.cluster}",
+            remedy="offsets and results share a transaction: take two listeners of one cluster",
+        )
+
+
+async def _groups(
+    broker: Broker, server: str, topics: Topics, settings: Settings
+) -> AsyncIterator[Probe]:
+    yield await _group(broker, server, f"{topics.prefix}-core")
+    if settings.grafana is not None:
+        yield await _group(broker, server, f"{topics.prefix}.hooks")
 
 
 def _servers(what: str, broker: Broker, seen: Look) -> Iterator[Probe]:

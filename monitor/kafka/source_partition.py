@@ -23,6 +23,7 @@ from monitor.ingest.source import Flush, Ingest
 from monitor.journal.records import dead_letter_record
 from monitor.kafka.arrival import Arrival
 from monitor.kafka.broker import Broker, Outgoing, slices, stop, transact
+from monitor.kafka.catching_up import CatchUp
 from monitor.kafka.chain import chain_end
 from monitor.kafka.framing import messages
 from monitor.kafka.topics import FRAMES, Topics
@@ -87,13 +88,17 @@ class SourcePartition:
         self._writing: asyncio.Task[None] | None = None
         self._flushed_at = self._observed_at = 0.0
         self._flushed = (0, 0)
+        self._catch_up = CatchUp(number)
         self._heard_at = 0.0
         self._arrival = Arrival()
 
     async def open(self) -> None:
         """Fence the former owner, go on where the last flush ended, and say so in empty frames."""
         number = self.place.partition
-        self._producer = self._broker.producer(f"{self._topics.prefix}-ingest-{number}")
+        # frames are mostly hashes and times, on which zstd works long for little
+        self._producer = self._broker.producer(
+            f"{self._topics.prefix}-ingest-{number}", compression="snappy"
+        )
         await self._broker.start(self._producer)
         offset, state = await self._committed()
         if offset is None:
@@ -150,16 +155,17 @@ class SourcePartition:
         ingest = self._ingest
         assert ingest is not None, "step() of a partition that is not open"  # noqa: S101
         now_us = self._clock()
-        fresh = [r for r in records if r.offset >= self.next_offset]
-        if fresh:
-            await self._refuse_lost(fresh[0].offset)
+        if records and records[0].offset < self.next_offset:
+            records = [record for record in records if record.offset >= self.next_offset]
+        if records:
+            await self._refuse_lost(records[0].offset)
             ingest.add_many(
-                [_payload(r) if r.headers else r.value or b"" for r in fresh],
-                [record.offset for record in fresh],
+                [_payload(r) if r.headers else r.value or b"" for r in records],
+                _offsets(records),
                 self._arrival.at(now_us, asyncio.get_running_loop().time()),
-                [-1 if record.timestamp is None else record.timestamp for record in fresh],
+                [-1 if record.timestamp is None else record.timestamp for record in records],
             )
-            self.next_offset = fresh[-1].offset + 1
+            self.next_offset = records[-1].offset + 1
             self._hear()
         elif await self._is_idle(now_us):
             ingest.idle(now_us)
@@ -263,6 +269,7 @@ class SourcePartition:
         if end is not None:
             position = max(self.next_offset, await self._consumer.position(self.place))
             self._counters.lag.labels(name).set(max(end - position, 0))
+            self._catch_up.note(now, position, max(end - position, 0))
 
     async def close(self, *, graceful: bool) -> None:
         """Stop; a graceful one flushes what is in memory."""
@@ -279,6 +286,14 @@ class SourcePartition:
             if self._producer is not None:
                 await stop(self._producer)
             self._producer = self._ingest = self._writing = None
+
+
+def _offsets(records: Sequence[Any]) -> Sequence[int]:
+    """Their offsets: a range, as a rule, where none is missing."""
+    first, last = records[0].offset, records[-1].offset
+    if last - first == len(records) - 1:
+        return range(first, last + 1)
+    return [record.offset for record in records]
 
 
 def _payload(record: Any) -> bytes:

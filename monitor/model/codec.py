@@ -16,9 +16,8 @@ _T = TypeVar("_T")
 def _to_extension(value: object) -> msgspec.msgpack.Ext:
     if isinstance(value, np.ndarray):
         head = msgspec.msgpack.encode([value.dtype.str, list(value.shape)])
-        return msgspec.msgpack.Ext(
-            _ARRAY, len(head).to_bytes(2, "little") + head + np.ascontiguousarray(value).tobytes()
-        )
+        data = np.ascontiguousarray(value).data
+        return msgspec.msgpack.Ext(_ARRAY, b"".join((len(head).to_bytes(2, "little"), head, data)))
     message = f"cannot encode {type(value).__name__}"
     raise NotImplementedError(message)
 

@@ -19,7 +19,7 @@ from monitor.journal.lines import bucket_lines
 from monitor.journal.records import alert_line, records
 from monitor.journal.store import Store
 from monitor.model.incident import IncidentState
-from monitor.model.time import HOUR, MINUTE, SECOND
+from monitor.model.time import HOUR, MINUTE, SECOND, to_rfc3339
 from monitor.telemetry import Counters
 from tests.journal.examples import T0, changed, closed, incident, plan, resolved, restated
 
@@ -201,7 +201,28 @@ async def test_health_and_readiness(scene: Scene) -> None:
     assert body["status"] == 503
     assert body["reasons"] == ["the view is 12 records behind"]
     scene.reasons.clear()
-    assert await get(client, "/readyz") == {"status": "ready"}
+    body = await get(client, "/readyz")
+    assert body.pop("means").startswith("ready: all that the journal held")
+    assert body == {
+        "status": "ready",
+        "judged_until": to_rfc3339(T0 + 3 * MINUTE),
+        "behind_seconds": (HOUR - 3 * MINUTE) / SECOND,
+        "source_lag_events": None,
+    }
+
+
+async def test_readiness_says_how_far_behind_the_answers_are(scene: Scene) -> None:
+    scene.counters.lag.labels("0").set(40)
+    scene.counters.lag.labels("1").set(2)
+    client = await scene.open()
+    assert (await get(client, "/readyz"))["source_lag_events"] == 42
+
+
+async def test_readiness_before_the_first_bucket(tmp_path: Path) -> None:
+    app = create_app(tmp_path / "new.db", plan(), clock=lambda: T0, registry=CollectorRegistry())
+    async with TestClient(TestServer(app)) as client:
+        body = await get(client, "/readyz")
+    assert (body["judged_until"], body["behind_seconds"]) == (None, None)
 
 
 async def test_prometheus_gets_buckets_and_service_counters(scene: Scene) -> None:
@@ -277,7 +298,7 @@ async def test_the_application_opens_and_closes_a_store_of_its_own(scene: Scene)
     client: Client = TestClient(TestServer(app))
     await client.start_server()
     assert len((await get(client, "/api/v1/alerts"))["alerts"]) == 1
-    assert await get(client, "/readyz") == {"status": "ready"}
+    assert (await get(client, "/readyz"))["status"] == "ready"
     await client.close()
 
 

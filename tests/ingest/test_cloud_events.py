@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.ingest.cloud_events import structured
-from monitor.ingest.envelope import MAX_BYTES, UNDECODED, Envelope
+from monitor.ingest.envelope import Envelope
 from monitor.ingest.fields import Fault
+from monitor.ingest.wire import MAX_BYTES, UNDECODED
 from monitor.model.event import Event, Reject
 from monitor.model.time import SECOND
 

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.ingest.envelope import MAX_BYTES, UNDECODED, Envelope
-from monitor.ingest.fields import Fault, from_number, number_text
+from monitor.ingest.dimensions import Dimensions
+from monitor.ingest.envelope import Envelope
+from monitor.ingest.fields import Fault, from_number
+from monitor.ingest.wire import MAX_BYTES, UNDECODED
 from monitor.model.event import Event, Reject
 from monitor.model.time import SECOND
 from tests.strategies.messages import LINES
@@ -287,6 +289,7 @@ def test_whatever_comes_is_an_event_or_has_a_reason(payload: bytes) -> None:
 def test_the_fast_path_agrees_with_the_slow_one(payload: bytes) -> None:
     try:
         wire = DEFAULT.decode(payload)
+        Dimensions(()).of_bytes[bytes(wire.dimensions)]
     except UNDECODED:
         return
     event = outcome(payload, 2**80)
@@ -294,11 +297,10 @@ def test_the_fast_path_agrees_with_the_slow_one(payload: bytes) -> None:
         assert event is Reject.BAD_TIME  # older than the calendar: the caller looks at it
         return
     given_values = (wire.values or {}).items()
-    given_dimensions = (wire.dimensions or {}).items()
     assert (event.name, event.count) == (wire.name, wire.count)
-    assert event.dimensions == {
-        key: value if isinstance(value, str) else number_text(value)
-        for key, value in given_dimensions
-        if value is not None
-    }
+    names = sorted({*event.dimensions, "absent"})
+    dimensions = Dimensions(names)
+    number = dimensions.of_bytes[bytes(wire.dimensions)]
+    assert dimensions.values[number] == tuple(map(event.dimensions.get, names))
+    assert dimensions.of(event.dimensions) == number
     assert event.values == {key: value for key, value in given_values if value is not None}

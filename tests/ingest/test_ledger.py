@@ -17,8 +17,8 @@ from monitor.definitions.calendar import bucket_end
 from monitor.definitions.plan import Cohort, Form, Measure, MetricPlan, UnitStep
 from monitor.ingest.envelope import Envelope
 from monitor.ingest.fields import Fault
-from monitor.ingest.observations import ACTOR
 from monitor.ingest.sampling import ENOUGH
+from monitor.ingest.shape import ACTOR
 from monitor.ingest.source import Flush, Ingest
 from monitor.ingest.watermark import Watermark
 from monitor.ingest.where import holds

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from monitor.ingest.envelope import MAX_BYTES, Envelope
+from monitor.ingest.envelope import Envelope
 from monitor.ingest.fields import Fault
+from monitor.ingest.wire import MAX_BYTES
 from monitor.model.event import Event, Reject
 from monitor.model.time import SECOND
 

@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 
 from monitor.definitions.calendar import bucket_end, bucket_start
 from monitor.definitions.plan import Cohort, Condition, Measure, MetricPlan, Plan, UnitStep
+from monitor.ingest.cells import Observed
 from monitor.ingest.envelope import Envelope
 from monitor.ingest.series import segment
 from monitor.ingest.source import Flush
+from monitor.ingest.unit_events import timed
 from monitor.ingest.watermark import Watermark
 from monitor.ingest.where import holds
 from monitor.model.event import Event
@@ -336,7 +338,7 @@ def test_unit_events_bring_a_flush_nearer() -> None:
     ingest = ingest_of(plan_of(follows("c", step("view"), step("order"))))
     for _ in range(400):
         ingest.add_many([line("view", 0, actor="u")])
-    assert 2 * 400 // 8 < ingest.cells < 400
+    assert 400 // 4 <= ingest.cells < 400
     ingest.flush()
     assert ingest.cells == 0
     ingest.add_many([line("order", 0, actor="u")])
@@ -396,3 +398,19 @@ def test_units_are_told_apart_in_the_series_of_folded_values() -> None:
         found[name].add(key)
     assert len(found["all"]) == 25
     assert len(found["other"]) == 5
+
+
+@pytest.mark.parametrize("span_us", [10, 2**46])
+def test_moments_are_in_order_however_long_a_flush_reaches_back(span_us: int) -> None:
+    keys = np.arange(2**17 + 1) * 3
+    rng = np.random.default_rng(7)
+    what, time_us = rng.integers(0, keys.size, 50), rng.integers(0, span_us, 50) - 5
+    what[:2], time_us[:2] = 4, 0
+    time_us[2:4] = -5, span_us - 6
+    cell, nothing = np.arange(50), np.empty(0, np.int64)
+    found = timed(Observed(cell=cell, what=what, count=nothing, time_us=time_us), keys)
+    moments = sorted(set(zip(keys[what].tolist(), time_us.tolist(), strict=True)))
+    assert list(zip(found.key.tolist(), found.time_us.tolist(), strict=True)) == moments
+    by_cell = found.by_cell
+    assert found.key[by_cell.rank].tolist() == keys[what][by_cell.cell].tolist()
+    assert found.time_us[by_cell.rank].tolist() == time_us[by_cell.cell].tolist()
