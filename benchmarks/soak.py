@@ -7,9 +7,9 @@ they keep up with (a backlog, worked off by ingest), and then feeds half of that
 now. Every ten seconds it asks `/metrics` for the memory, the open files and the asyncio tasks of every
 role, and for the lag. Then, of each, the slope an hour with its uncertainty, and a chart.
 
-The rule. The slope is that of a straight line through the samples after the first quarter (at least a
-minute; the restatement window is five minutes here, so that what is kept for late events has filled up),
-plus or minus twice its standard error, which is widened by the autocorrelation of the residuals.
+The rule. The slope is that of a straight line through the samples after the first twelve minutes, or half of
+a run that is shorter than 24 (the restatement window is five minutes here, so that what is kept for late
+events has filled up by then, and two snapshots were written), plus or minus twice its standard error, which is widened by the autocorrelation of the residuals.
 With growth that can be tolerated of 5 % of the mean an hour (at least 8 MB; one file; one task; one second
 of events) it is `flat` where the whole interval is below that, `GROWS` where the whole interval is above,
 and `undecided` where a longer run must tell. Exit code 1 where anything grows.
@@ -53,6 +53,7 @@ BACKLOG = 600_000
 POOL = 20_000
 TURNS = 20
 SHARE = 0.5
+WARM_UP_SECONDS = 720.0
 WIDTH = 60
 BLOCKS = "▁▂▃▄▅▆▇█"
 NAMES = {
@@ -211,7 +212,7 @@ Samples = list[tuple[float, dict[tuple[str, str], float]]]
 
 def report(samples: Samples, rate: int) -> Iterator[tuple[str, Slope | None]]:
     """Lines, each with its slope."""
-    first = max(samples[-1][0] / 4, 60.0)
+    first = min(samples[-1][0] / 2, WARM_UP_SECONDS)
     used = [(at, seen) for at, seen in samples if at >= first]
     yield f"{len(used)} of {len(samples)} samples count: those after {first:.0f} s", None
     least: Mapping[str, float] = {"memory, MB": 8.0, "open files": 1.0, "tasks": 1.0, LAG: rate}

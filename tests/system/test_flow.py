@@ -52,6 +52,9 @@ SERIES = (
     "monitor_duplicate_events_total",
     "monitor_watermark_timestamp_seconds",
     "monitor_source_lag_events",
+    "monitor_role_resident_bytes",
+    "monitor_role_open_files",
+    "monitor_role_tasks",
 )
 DELAYS = tuple(DELAY.values())
 
