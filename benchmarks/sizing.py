@@ -1,10 +1,12 @@
 """What a series costs in the core and in the view, and what a load needs.
 
     python benchmarks/sizing.py [--series 200 2000] [--minutes 3000]
+    python benchmarks/sizing.py --steady
 
 Prints, as JSON, the processor time of merging a delta and of closing, judging, encoding and storing a
 bucket, and the memory and bytes of a series; a part of a tick is there whatever it holds, so two sizes
-are measured. `benchmarks/scale.py --write` keeps them in `benchmarks/costs.json`.
+are measured. `benchmarks/scale.py --write` keeps them in `benchmarks/costs.json`. --steady prints the memory of
+a machine whose restatement window is five minutes, every 500 buckets: beyond the first it holds no more.
 """
 
 import argparse
@@ -14,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from time import process_time
 
@@ -85,6 +88,19 @@ def ticking(series: int, minutes: int) -> dict[str, float]:
         "resident_bytes": resident * 1e6 / series,
         "snapshot_bytes": snapshot / series,
     }
+
+
+def steady(series: int = 200, minutes: int = 6000) -> None:
+    """Print whether a state machine alone grows."""
+    machine = Machine(replace(plan_of(series), restatement_window_us=5 * MINUTE))
+    chance = np.random.default_rng(2)
+    for minute in range(minutes):
+        counts = chance.poisson(1000, (1, series))
+        mark = START + (minute + 1) * MINUTE
+        machine.apply(frame(minute, np.array([minute]), series, counts, mark))
+        if minute % 500 == 499:
+            machine.snapshot()
+            print(f"{minute + 1:>5} buckets: {resident_mb():.1f} MB", flush=True)
 
 
 def core_costs() -> dict[str, float]:
@@ -184,7 +200,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--series", type=int, nargs=2, default=[200, 2000])
     parser.add_argument("--minutes", type=int, default=3000)
+    parser.add_argument("--steady", action="store_true", help="does a machine grow?")
     options = parser.parse_args()
+    if options.steady:
+        steady()
+        return
     small, large = sorted(options.series)
     print(json.dumps(measured(small, large, options.minutes), indent=2))
 
