@@ -57,4 +57,3 @@ async def test_a_killed_broker_costs_time_and_no_event(kafka: Kafka) -> None:
     check_chain(frames)
     assert await setting.counted() == 3600
     assert set(await values()) == {PER_MINUTE}
-    assert setting.value("partitions_dropped_total", role="ingest")
