@@ -108,10 +108,12 @@ def blocks_of(
         folding: bounds the values of dimensions, in the order they came; None where they are few enough.
     """
     order = np.argsort(columns.event.astype(np.uint16), kind="stable")
-    ends = np.cumsum(np.bincount(columns.event, minlength=len(names)))
+    counts = np.bincount(columns.event, minlength=len(names))
+    ends = np.cumsum(counts)
+    by_name = [order[end - size : end] for end, size in zip(ends, counts, strict=True)]
     kinds = [
         name.kinds(columns, lines, units)
-        for name, lines in zip(names, np.split(order, ends[:-1]), strict=True)
+        for name, lines in zip(names, by_name, strict=True)
         if lines.size
     ]
     combos, folded = _combined(columns, kinds, folding)

@@ -24,6 +24,7 @@ from tests.strategies.configurations import (
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(files=FILES, environment=ENVIRONMENTS)
 @example(files=(bytes_of(dumped(MONITOR)), bytes_of(dumped(METRICS))), environment={})
+@example(files=(b"source: {synthetic: {}}\n", b"{}"), environment={})  # no metric at all
 def test_it_loads_and_runs_or_says_why_not(
     files: tuple[bytes, bytes], environment: Mapping[str, str]
 ) -> None:
