@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from monitor.api.tokens import Tokens
@@ -12,11 +11,10 @@ from monitor.journal.releases import PREFIX
 from monitor.model.record import Record, Stream
 from monitor.model.release import Release
 from monitor.model.time import HOUR, MINUTE, to_rfc3339
-from monitor.release.evidence import MetricEvidence
 from monitor.settings import Api, ApiToken
 from tests.api.test_annotations import Client, Scene, scene
 from tests.journal.examples import T0
-from tests.release.test_verdict import series
+from tests.release.judged import emit
 from tests.release.told import body
 
 __all__ = ["scene"]
@@ -38,22 +36,6 @@ async def ask(client: Client, **asked: Any) -> tuple[int, Any]:
     told = {"service": "shop", "environment": "prod", **asked}
     answer = await client.post("/api/v1/gates/evaluate", json=told)
     return answer.status, await answer.json()
-
-
-def emit(scene: Scene, release_id: str, **changes: Any) -> None:
-    """As the core does, of both metrics of the plan."""
-    records = []
-    for metric, better in (("errors", "down"), ("orders", "up")):
-        one = MetricEvidence(
-            release=release_id,
-            metric=metric,
-            better=better,
-            as_of=to_rfc3339(T0 + HOUR),
-            series=[series(**changes)],
-        )
-        key, value = f"{release_id}|{metric}", msgspec.json.encode(one)
-        records.append(Record(stream=Stream.VERDICTS, key=key, value=value))
-    scene.store.commit(records)
 
 
 async def test_new_is_201_a_replay_200_another_body_409(scene: Scene) -> None:
@@ -164,7 +146,7 @@ async def test_the_gate_follows_the_verdict(
 ) -> None:
     client = await scene.open()
     _, one = await tell(client, status="succeeded", **START)
-    emit(scene, one["id"], **changes)
+    emit(scene.store, one["id"], **changes)
     status, found = await get(client, f"/releases/{one['id']}/verdict")
     assert (status, found["verdict"], found["randomised"]) == (200, verdict, False)
     assert {line["metric"] for line in found["metrics"]} == {"errors", "orders"}
@@ -199,7 +181,7 @@ async def test_another_release_of_that_time_is_named(scene: Scene) -> None:
     client = await scene.open()
     _, one = await tell(client, status="succeeded", **START)
     await tell(client, service="search", started_at=to_rfc3339(T0 + MINUTE))
-    emit(scene, one["id"])
+    emit(scene.store, one["id"])
     _, found = await get(client, f"/releases/{one['id']}/verdict")
     assert [other["service"] for other in found["other_releases"]] == ["search"]
 

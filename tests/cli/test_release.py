@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -17,11 +16,9 @@ from monitor.api.serving import serve
 from monitor.cli import execute, gate
 from monitor.errors import UnreachableError
 from monitor.journal.store import Store
-from monitor.model.record import Record, Stream
 from monitor.model.time import to_rfc3339
-from monitor.release.evidence import MetricEvidence
 from tests.journal.examples import T0, plan
-from tests.release.test_verdict import series
+from tests.release.judged import emit
 
 NAMED = ["--service", "shop", "--version", "8.3.0"]
 
@@ -30,22 +27,6 @@ NAMED = ["--service", "shop", "--version", "8.3.0"]
 class Running:
     url: str
     store: Store
-
-    def emit(self, release_id: str, **changes: Any) -> None:
-        records = []
-        for metric, better in (("errors", "down"), ("orders", "up")):
-            one = MetricEvidence(
-                release=release_id,
-                metric=metric,
-                better=better,
-                as_of=to_rfc3339(T0),
-                series=[series(**changes)],
-            )
-            value = msgspec.json.encode(one)
-            records.append(
-                Record(stream=Stream.VERDICTS, key=f"{release_id}|{metric}", value=value)
-            )
-        self.store.commit(records)
 
 
 @pytest.fixture
@@ -107,7 +88,7 @@ def test_the_gate_says_it_by_its_exit_code(
     words: str,
 ) -> None:
     one = told(capsys, "release", "finish", *NAMED)
-    service.emit(one["id"], **changes)
+    emit(service.store, one["id"], **changes)
     assert execute(["gate", "--service", "shop"]) == code
     printed = capsys.readouterr().out
     assert words in printed
@@ -122,7 +103,7 @@ def test_the_gate_waits_as_long_as_it_was_told(
     service: Running, capsys: pytest.CaptureFixture[str]
 ) -> None:
     one = told(capsys, "release", "finish", *NAMED)
-    answers = threading.Timer(0.5, service.emit, [one["id"]])
+    answers = threading.Timer(0.5, emit, [service.store, one["id"]])
     answers.start()
     assert execute(["gate", *NAMED, "--wait", "20s", "--every", "1s"]) == 0
     assert "inconclusive, asking for 20 s more" in capsys.readouterr().out
