@@ -11,6 +11,7 @@ counts once, and has come as far as from any of its starts. It is exact where no
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -29,7 +30,7 @@ from monitor.aggregate.sketches import EMPTY, Sketch, added
 from monitor.definitions.calendar import bucket_end, bucket_start, window_start
 from monitor.definitions.plan import Calendar, MetricPlan
 from monitor.model.frame import Deltas, UnitEvents
-from monitor.model.tick import Bools, Floats, Ints, Observation
+from monitor.model.tick import Bools, Floats, Ints
 
 REFRESHED = 4
 """Parts of its horizon: after each, a bucket that is not mature is shown again as it stands."""
@@ -278,25 +279,10 @@ class CohortPanel(Panel):
         return self._sums(start_us), EMPTY
 
     def _running(self, start: int) -> Tick:
-        end = bucket_end(self.calendar, start)
+        tick = self._tick(start, *self._standing(start), active=True)
         rows = np.arange(self.series.size)
-        measures, sketch = self._standing(start)
-        if self._values.forms.any_kept:
-            measures = self._values.forms.measured(rows, measures, sketch)
-        alive = self.series.table["born_us"] <= start
-        read = self._values.read(rows, measures, active=True)
-        value = np.where(alive, read.value, np.nan)
-        return Tick(
-            observation=Observation(
-                start_us=start, end_us=end, x=read.x, n=read.n, observed=alive & read.observed
-            ),
-            measures=measures,
-            sketch=EMPTY,
-            value=value,
-            window_value=self._running_windows(end, rows, value),
-            alive=alive,
-            active=True,
-        )
+        windows = self._running_windows(tick.observation.end_us, rows, tick.value)
+        return replace(tick, sketch=EMPTY, window_value=windows)
 
     def _running_windows(self, end: int, rows: Ints, value: Floats) -> Floats:
         """Values over the windows that end here: of cohorts that are mature, and of those that are not."""

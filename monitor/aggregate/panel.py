@@ -211,8 +211,7 @@ class Panel:
         start = self._closing.next_us
         if not self._closing.begun:
             self._wholes_are_born(start)
-        tick = self._tick(start, bucket_end(self.calendar, start))
-        tick = replace(tick, partial=self._closing.resumed)
+        tick = self._take(start, bucket_end(self.calendar, start))
         self._closing.move_on(until_us)
         return tick
 
@@ -222,7 +221,8 @@ class Panel:
             row = self.series.whole(index)
             born[row] = min(born[row], start)
 
-    def _tick(self, start: int, end: int) -> Tick:
+    def _take(self, start: int, end: int) -> Tick:
+        """Move what the open bucket holds to the closed ones."""
         rows = np.arange(self.series.size)
         sums, sketch = self._open.take(start, len(rows))
         active = start in self._closing.active
@@ -231,18 +231,29 @@ class Panel:
         present = (sums != 0).any(axis=1)
         present[sketch.rows()] = True
         seen[present] = np.maximum(seen[present], end)
+        tick = self._tick(start, sums, sketch, active=active)
+        windows = self._window_values(rows, tick.value)
+        return replace(tick, window_value=windows, partial=self._closing.resumed)
+
+    def _tick(self, start: int, sums: Floats, sketch: Sketch, *, active: bool) -> Tick:
+        """What a bucket that holds this amounts to; of its window only the bucket itself is known."""
+        rows = np.arange(self.series.size)
         alive = self.series.table["born_us"] <= start
         measures = self._values.forms.measured(rows, sums, sketch)
         read = self._values.read(rows, measures, active=active)
         value = np.where(alive, read.value, np.nan)
         return Tick(
             observation=Observation(
-                start_us=start, end_us=end, x=read.x, n=read.n, observed=alive & read.observed
+                start_us=start,
+                end_us=bucket_end(self.calendar, start),
+                x=read.x,
+                n=read.n,
+                observed=alive & read.observed,
             ),
             measures=measures,
             sketch=sketch,
             value=value,
-            window_value=self._window_values(rows, value),
+            window_value=value,
             alive=alive,
             active=active,
         )
@@ -262,26 +273,9 @@ class Panel:
         """The closed buckets inside a span again, as late events have left them, without windows."""
         rows = np.arange(self.series.size)
         for start in self._closed.starts():
-            end = bucket_end(self.calendar, start)
-            if start < from_us or end > until_us:
-                continue
-            sums, sketch = self._closed.sums_of(start, rows), self._closed.sketch(start)
-            active = self._closed.was_active(start)
-            alive = self.series.table["born_us"] <= start
-            measures = self._values.forms.measured(rows, sums, sketch)
-            read = self._values.read(rows, measures, active=active)
-            value = np.where(alive, read.value, np.nan)
-            yield Tick(
-                observation=Observation(
-                    start_us=start, end_us=end, x=read.x, n=read.n, observed=alive & read.observed
-                ),
-                measures=measures,
-                sketch=sketch,
-                value=value,
-                window_value=value,
-                alive=alive,
-                active=active,
-            )
+            if from_us <= start and bucket_end(self.calendar, start) <= until_us:
+                sums, sketch = self._closed.sums_of(start, rows), self._closed.sketch(start)
+                yield self._tick(start, sums, sketch, active=self._closed.was_active(start))
 
     def _window_values(self, rows: Ints, value: Floats) -> Floats:
         out = value.copy()
