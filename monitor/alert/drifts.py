@@ -5,11 +5,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
-import xxhash
 
 from monitor.alert import text
 from monitor.alert.figures import LN10, Z95
-from monitor.alert.lifecycle import TICKET, Change, Identity
+from monitor.alert.identity import TICKET, Identity, alert_id, labels
+from monitor.alert.lifecycle import Change
+from monitor.alert.resolving import resolved
 from monitor.definitions.plan import MetricPlan
 from monitor.model.drift import Drifting, Weeks
 from monitor.model.incident import Incident, IncidentChanged, IncidentState
@@ -17,9 +18,6 @@ from monitor.model.quantity import percent
 from monitor.model.tick import Reason
 from monitor.model.time import from_rfc3339, to_rfc3339
 from monitor.stats.exact import round_one
-
-DRIFT_ALERT = "MetricDrift"
-"""The label `alertname` of a drift."""
 
 
 class Drifts:
@@ -65,7 +63,9 @@ class Drifts:
         for row in rows:
             incident = self._open.pop(row, None)
             if incident is not None:
-                changes.append(_resolved(incident, now_us, reason))
+                began_us = from_rfc3339(incident.started_at)
+                ended_us = from_rfc3339(incident.updated_at) if now_us is None else now_us
+                changes.append(resolved(incident, reason, began_us=began_us, ended_us=ended_us))
         return changes
 
     def rows(self) -> list[int]:
@@ -79,22 +79,6 @@ class Drifts:
     def load(self, state: list[list[Any]]) -> None:
         """Take over what `dump` gave."""
         self._open = {row: msgspec.convert(one, Incident) for row, one in state}
-
-
-def _resolved(incident: Incident, now_us: int | None, reason: Reason) -> IncidentChanged:
-    ended_us = from_rfc3339(incident.updated_at) if now_us is None else now_us
-    told = text.resolved_sentence(
-        incident, reason, lasted_us=ended_us - from_rfc3339(incident.started_at), ended_us=ended_us
-    )
-    over = msgspec.structs.replace(
-        incident,
-        state=IncidentState.RESOLVED,
-        resolved_at=to_rfc3339(ended_us),
-        updated_at=to_rfc3339(ended_us),
-        reason=reason.label,
-        summary=f"{told} Before: {incident.summary}",
-    )
-    return IncidentChanged(incident=over, transition=True)
 
 
 def _describe(
@@ -112,13 +96,13 @@ def _describe(
     direction = ("down" if moved < 0 else "up") if known is None else known.direction
     interval = [round_one(math.expm1(moved + side * Z95 * sd)) for side in (-1, 1)]
     evidence = round_one(float(found.surprise[i]) / LN10)
-    labels = {
-        "alertname": DRIFT_ALERT, "metric": plan.name, "dimension": identity.dimension,
-        "segment": identity.segment, "direction": direction, "severity": TICKET,
-        "owner": plan.owner or "",
-    }  # fmt: skip
+    named = labels(identity, Reason.DRIFT, direction, TICKET)
+    new_id = alert_id(
+        *(named[name] for name in ("alertname", "metric", "dimension", "segment", "direction")),
+        str(now_us),
+    )
     incident = Incident(
-        alert_id=_alert_id(labels, now_us) if known is None else known.alert_id,
+        alert_id=new_id if known is None else known.alert_id,
         metric=plan.name,
         dimension=identity.dimension,
         segment=identity.segment,
@@ -139,7 +123,7 @@ def _describe(
         summary="",
         runbook_url=plan.runbook_url,
         updated_at=to_rfc3339(now_us),
-        labels=labels,
+        labels=named,
     )
     summary = _summary(plan, incident, float(found.trend[i]))
     return msgspec.structs.replace(incident, summary=summary)
@@ -165,9 +149,3 @@ def _summary(plan: MetricPlan, incident: Incident, trend: float) -> str:
         "A drift is judged once a day, week against week; it has no moment of its own. "
         f"{text.contact_sentence(plan)}"
     )
-
-
-def _alert_id(labels: dict[str, str], now_us: int) -> str:
-    names = ("alertname", "metric", "dimension", "segment", "direction")
-    name = "|".join([*(labels[name] for name in names), str(now_us)])
-    return xxhash.xxh3_64_hexdigest(name.encode())

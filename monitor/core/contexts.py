@@ -8,7 +8,8 @@ import numpy as np
 
 from monitor.aggregate.panel import Panel
 from monitor.aggregate.series import ALL
-from monitor.alert.lifecycle import Context, Identity, Judged
+from monitor.alert.identity import Identity
+from monitor.alert.judged import Context, Judged
 from monitor.alert.silence import Others, Part
 from monitor.core.measurement import Measurement
 from monitor.definitions.needs import line_fields

@@ -12,7 +12,8 @@ from monitor.aggregate.late import Restatement
 from monitor.aggregate.ledger_past import LedgerPast
 from monitor.aggregate.panel import Panel, Tick
 from monitor.aggregate.series import ALL
-from monitor.alert.lifecycle import Change, Incidents, Judged
+from monitor.alert.judged import Judged
+from monitor.alert.lifecycle import Change, Incidents
 from monitor.baseline import Baseline
 from monitor.core.contexts import Contexts
 from monitor.core.drifts import LaneDrifts

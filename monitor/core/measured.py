@@ -8,7 +8,7 @@ a real shift behind it is found and paged. Where the shift is gone, the guard's 
 import math
 from typing import Any, Final
 
-from monitor.alert.lifecycle import Judged
+from monitor.alert.judged import Judged
 from monitor.core.contexts import Contexts
 from monitor.diagnose import is_moved
 

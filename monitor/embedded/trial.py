@@ -13,8 +13,8 @@ import msgspec
 import numpy as np
 import xxhash
 
-from monitor.alert.drifts import DRIFT_ALERT
 from monitor.alert.figures import LN10
+from monitor.alert.identity import DRIFT_ALERT
 from monitor.alert.text import duration
 from monitor.core.effects import ClosedBucket, Effect, Group, IncidentChanged
 from monitor.core.machine import Machine

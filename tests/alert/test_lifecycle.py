@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from monitor.alert import text
-from monitor.alert.lifecycle import Context, Identity, Incidents, Judged
+from monitor.alert.identity import Identity
+from monitor.alert.judged import Context, Judged
+from monitor.alert.lifecycle import Incidents
 from monitor.definitions.plan import Calendar, Law, MetricPlan
 from monitor.model.incident import Incident, IncidentChanged, IncidentFaded, IncidentState
 from monitor.model.tick import Decision, Expectation, Reason, State, Traits
