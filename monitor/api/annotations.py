@@ -6,14 +6,15 @@ Times are milliseconds since the epoch, as there; the Graphite form has seconds.
 
 import asyncio
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 import msgspec
 import xxhash
 from aiohttp import web
 
-from monitor.api import body
+from monitor.api import body, query
+from monitor.api.answer import json_answer
 from monitor.api.app_keys import APPEND, CLOCK, RECENT, STORE
 from monitor.api.problem import ProblemError
 from monitor.api.tokens import Scope, needs, who
@@ -140,7 +141,7 @@ async def put(request: web.Request) -> web.Response:
         updated_us=now_us,
     )
     await request.app[APPEND]([record_of(changed)])
-    return _json({"message": "Annotation updated"})
+    return json_answer({"message": "Annotation updated"})
 
 
 @needs(Scope.ANNOTATE)
@@ -161,7 +162,7 @@ async def patch(request: web.Request) -> web.Response:
         updated_us=request.app[CLOCK](),
     )
     await request.app[APPEND]([record_of(changed)])
-    return _json({"message": "Annotation patched"})
+    return json_answer({"message": "Annotation patched"})
 
 
 @needs(Scope.ANNOTATE)
@@ -169,25 +170,25 @@ async def delete(request: web.Request) -> web.Response:
     """Take an annotation away."""
     held = await _find(request)
     await request.app[APPEND]([deletion_of(held.id)])
-    return _json({"message": "Annotation deleted"})
+    return json_answer({"message": "Annotation deleted"})
 
 
 async def get_one(request: web.Request) -> web.Response:
     """One annotation."""
-    return _json(shown(await _find(request)))
+    return json_answer(shown(await _find(request)))
 
 
 async def get(request: web.Request) -> web.Response:
     """Annotations that touch [from, to], with all of `tags` (any, with `matchAny`), newest first."""
     asked = request.query
-    first_us = _milliseconds(asked.get("from"), "from", 0)
-    last_us = _milliseconds(asked.get("to"), "to", _LATEST_MS)
-    limit = _whole(asked.get("limit"), "limit", _LISTED) or _LISTED
+    first_us = _milliseconds(asked, "from", 0)
+    last_us = _milliseconds(asked, "to", _LATEST_MS)
+    limit = query.whole(asked, "limit", _LISTED) or _LISTED
     tags = set(asked.getall("tags", []))
     some = asked.get("matchAny", "").lower() in {"1", "true"}
     if asked.get("type") == "alert":
-        return _json([])
-    uid, panel = asked.get("dashboardUID"), _whole(asked.get("panelId"), "panelId", 0)
+        return json_answer([])
+    uid, panel = asked.get("dashboardUID"), query.whole(asked, "panelId", 0)
     found = [
         one
         for one in await _all(request)
@@ -198,19 +199,22 @@ async def get(request: web.Request) -> web.Response:
         and (not panel or one.panel_id == panel)
     ]
     found.sort(key=lambda one: (one.time_us, one.id), reverse=True)
-    return _json([shown(one) for one in found[: min(limit, _MOST_LISTED)]])
+    return json_answer([shown(one) for one in found[: min(limit, _MOST_LISTED)]])
 
 
 async def get_tags(request: web.Request) -> web.Response:
     """The tags in use, with how often, most used first."""
-    part, limit = request.query.get("tag", ""), _whole(request.query.get("limit"), "limit", _LISTED)
+    asked = request.query
+    part, limit = asked.get("tag", ""), query.whole(asked, "limit", _LISTED)
     counts: dict[str, int] = {}
     for one in await _all(request):
         for tag in one.tags:
             if part in tag:
                 counts[tag] = counts.get(tag, 0) + 1
     ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[: limit or _LISTED]
-    return _json({"result": {"tags": [{"tag": tag, "count": count} for tag, count in ranked]}})
+    return json_answer(
+        {"result": {"tags": [{"tag": tag, "count": count} for tag, count in ranked]}}
+    )
 
 
 def shown(one: Annotation) -> dict[str, Any]:
@@ -248,7 +252,7 @@ async def _add(
     if key is None:
         number = (annotation.created_us + next(_ids)) & LARGEST_ID
         await request.app[APPEND]([record_of(msgspec.structs.replace(annotation, id=number))])
-        return _json({"message": message, "id": number})
+        return json_answer({"message": message, "id": number})
     if not (0 < len(key) <= _LONGEST_KEY and key.isprintable()):
         detail = f"Idempotency-Key {key[:20]!r}...: give 1 to {_LONGEST_KEY} printable characters"
         raise ProblemError(422, detail)
@@ -264,7 +268,7 @@ async def _add(
     elif before != digest:
         detail = f"Idempotency-Key {key!r} was used with another body; give a new key"
         raise ProblemError(409, detail, id=number)
-    return _json({"message": message, "id": number})
+    return json_answer({"message": message, "id": number})
 
 
 async def _find(request: web.Request) -> Annotation:
@@ -294,25 +298,8 @@ def _span(start_ms: int | None, end_ms: int | None, now_us: int) -> tuple[int, i
     return min(start_us, end_us), max(start_us, end_us)
 
 
-def _whole(text: str | None, name: str, default: int) -> int:
-    if not text:
-        return default
-    if not (text.isascii() and text.isdecimal()) or len(text) > len(str(_LATEST_MS)):
-        message = f"{name}={text!r} is no whole number"
-        raise ProblemError(400, message, parameter=name)
-    return int(text)
-
-
-def _milliseconds(text: str | None, name: str, default: int) -> int:
-    return _whole(text, name, default) * _MILLISECOND
-
-
-def _json(value: Any) -> web.Response:
-    return web.Response(
-        body=msgspec.json.encode(value),
-        content_type="application/json",
-        headers={"Cache-Control": "no-store"},
-    )
+def _milliseconds(asked: Mapping[str, str], name: str, default: int) -> int:
+    return query.whole(asked, name, default) * _MILLISECOND
 
 
 ROUTES = [

@@ -17,6 +17,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from monitor.api import annotations, openapi, page, query, releases, webhooks
+from monitor.api.answer import encoded
 from monitor.api.app_keys import APPEND, CLOCK, METRICS, RECENT, STORE, TELL, Append, Recent, Tell
 from monitor.api.problem import MAX_BODY, problem, problems
 from monitor.api.readiness import progress
@@ -203,12 +204,12 @@ async def _close(app: web.Application) -> None:
 async def get_alerts(request: web.Request) -> web.Response:
     """The newest state of every incident, newest change first; `?state=` picks some."""
     state = query.choice(request.query, "state", IncidentState)
-    return _json(await asyncio.to_thread(request.app[SERVING].alerts, state))
+    return _compressed(await asyncio.to_thread(request.app[SERVING].alerts, state))
 
 
 async def get_metrics(request: web.Request) -> web.Response:
     """The definitions, each with the newest bucket of its series."""
-    return _json(await asyncio.to_thread(request.app[SERVING].metrics))
+    return _compressed(await asyncio.to_thread(request.app[SERVING].metrics))
 
 
 async def get_buckets(request: web.Request) -> web.Response:
@@ -221,7 +222,7 @@ async def get_buckets(request: web.Request) -> web.Response:
     dimension = query.dimension(metric, request.query)
     segment = request.query.get("segment") or (WHOLE if dimension == WHOLE else None)
     since, until = query.span(request.query)
-    return _json(
+    return _compressed(
         await asyncio.to_thread(serving.buckets, metric.name, dimension, segment, since, until)
     )
 
@@ -237,7 +238,7 @@ async def get_prometheus(request: web.Request) -> web.Response:
 
 async def get_health(_request: web.Request) -> web.Response:
     """That the process answers at all."""
-    return _json(b'{"status":"ok"}')
+    return _compressed(b'{"status":"ok"}')
 
 
 async def get_readiness(request: web.Request) -> web.Response:
@@ -247,7 +248,7 @@ async def get_readiness(request: web.Request) -> web.Response:
     if reasons:
         return problem(503, f"not ready: {'; '.join(reasons)}", reasons=reasons)
     far = await asyncio.to_thread(serving.progress)
-    return _json(msgspec.json.encode({"status": "ready", **far}))
+    return _compressed(msgspec.json.encode({"status": "ready", **far}))
 
 
 async def get_page(request: web.Request) -> web.Response:
@@ -278,9 +279,8 @@ def definition(metric: MetricPlan) -> dict[str, Any]:
     return {name: value for name, value in defaults.items() if value is not None} | written
 
 
-def _json(body: bytes) -> web.Response:
-    headers = {"Cache-Control": "no-store"}
-    answer = web.Response(body=body, content_type="application/json", headers=headers)
+def _compressed(body: bytes) -> web.Response:
+    answer = encoded(body)
     answer.enable_compression()
     return answer
 

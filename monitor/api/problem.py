@@ -7,6 +7,7 @@ import msgspec
 import structlog
 from aiohttp import web
 
+from monitor.api.answer import encoded
 from monitor.errors import MonitorError
 
 MAX_BODY = 1024 * 1024
@@ -45,12 +46,7 @@ def problem(status: int, detail: str, **more: Any) -> web.Response:
         "detail": detail,
         **more,
     }
-    return web.Response(
-        status=status,
-        body=msgspec.json.encode(body),
-        content_type="application/problem+json",
-        headers={"Cache-Control": "no-store"},
-    )
+    return encoded(msgspec.json.encode(body), status, "application/problem+json")
 
 
 @web.middleware

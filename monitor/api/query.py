@@ -17,6 +17,8 @@ _LATEST = 253_402_300_800_000
 """The end of the year 9999 in milliseconds."""
 
 _WHOLE = "all"
+_DIGITS = 15
+"""Of a whole number at most: as many as the latest time has."""
 
 
 def instant(parameters: Mapping[str, str], name: str) -> int | None:
@@ -47,6 +49,21 @@ def _number(value: float) -> int:
         message = "not finite, or in no calendar"
         raise ValueError(message)
     return round(value * (SECOND if abs(value) < _MILLISECONDS_FROM else _MILLISECOND))
+
+
+def whole(
+    parameters: Mapping[str, str], name: str, default: int, *, among: range | None = None
+) -> int:
+    """A parameter that is a whole number, which may have to be among some; raises 400 where it is not."""
+    text = parameters.get(name)
+    if not text:
+        return default
+    is_whole = text.isascii() and text.isdecimal() and len(text) <= _DIGITS
+    if is_whole and (among is None or int(text) in among):
+        return int(text)
+    bounds = "" if among is None else f" from {among[0]} to {among[-1]}"
+    message = f"{name}={text!r} is no whole number{bounds}"
+    raise ProblemError(400, message, parameter=name)
 
 
 def span(parameters: Mapping[str, str]) -> tuple[int | None, int | None]:

@@ -8,6 +8,7 @@ import msgspec
 from aiohttp import web
 
 from monitor.api import body, query
+from monitor.api.answer import json_answer
 from monitor.api.app_keys import CLOCK, METRICS, STORE, TELL
 from monitor.api.problem import ProblemError, problem
 from monitor.api.tokens import Scope, asks, needs, who
@@ -24,8 +25,6 @@ _MOST_LISTED = 1_000
 _TURN: web.AppKey[asyncio.Lock] = web.AppKey("releases_turn", asyncio.Lock)
 _RECENT: web.AppKey[dict[str, Release]] = web.AppKey("recent_releases", dict)
 _HALTED = 412
-
-_encoder = msgspec.json.Encoder()
 
 
 class Asked(msgspec.Struct, forbid_unknown_fields=True):
@@ -54,7 +53,7 @@ async def post(request: web.Request) -> web.Response:
         detail = f"{found.detail}; what was told before stays"
         raise ProblemError(409, detail, id=found.release.id)
     status = 201 if found.told is Told.NEW else 200
-    return _json({**to_body(found.release), "told": found.told.value}, status)
+    return json_answer({**to_body(found.release), "told": found.told.value}, status)
 
 
 async def tell(request: web.Request, posted: Posted) -> Resolved:
@@ -82,7 +81,7 @@ async def get(request: web.Request) -> web.Response:
     """The releases, newest first; `service`, `environment`, `since`, `until` and `limit` pick some."""
     asked = request.query
     since, until = query.span(asked)
-    limit = _limit(asked.get("limit"))
+    limit = query.whole(asked, "limit", _LISTED, among=range(1, _MOST_LISTED + 1))
     found = [
         to_body(release)
         for release in reversed(await known(request))
@@ -91,17 +90,17 @@ async def get(request: web.Request) -> web.Response:
         and (since is None or release.started_us >= since)
         and (until is None or release.started_us < until)
     ]
-    return _json({"releases": found[:limit]})
+    return json_answer({"releases": found[:limit]})
 
 
 async def get_one(request: web.Request) -> web.Response:
     """One release."""
-    return _json(to_body(await _find(request)))
+    return json_answer(to_body(await _find(request)))
 
 
 async def get_verdict(request: web.Request) -> web.Response:
     """The verdict of a release, late evidence included."""
-    return _json(await _verdict(request, await _find(request)))
+    return json_answer(await _verdict(request, await _find(request)))
 
 
 async def get_newest_verdict(request: web.Request) -> web.Response:
@@ -117,13 +116,13 @@ async def get_newest_verdict(request: web.Request) -> web.Response:
     if found is None:
         message = f"no release of {asked['service']} in {asked['environment']} is known"
         raise ProblemError(404, message)
-    return _json(await _verdict(request, found))
+    return json_answer(await _verdict(request, found))
 
 
 @asks
 async def post_gate(request: web.Request) -> web.Response:
     """Whether a pipeline may go on: `gate_status` is pass, fail or inconclusive."""
-    return _json(await _evaluate(request, await body.read(request, Asked)))
+    return json_answer(await _evaluate(request, await body.read(request, Asked)))
 
 
 @asks
@@ -151,7 +150,7 @@ async def post_flagger(request: web.Request) -> web.Response:
     answer = await _evaluate(request, asked)
     wanted = Gate.FAIL if hook == "rollback" else Gate.PASS
     if answer.gate_status is wanted:
-        return _json(answer)
+        return json_answer(answer)
     return problem(_HALTED, answer.reason, gate_status=answer.gate_status.value)
 
 
@@ -204,24 +203,6 @@ async def _verdict(request: web.Request, release: Release, *, at_gate: bool = Fa
     app, others = request.app, await known(request)
     return await asyncio.to_thread(
         kept_verdict, app[STORE], release, app[METRICS], known=others, gate=at_gate
-    )
-
-
-def _limit(text: str | None) -> int:
-    if not text:
-        return _LISTED
-    if not (text.isascii() and text.isdecimal()) or not 0 < int(text[:9]) <= _MOST_LISTED:
-        message = f"limit={text!r} is no whole number from 1 to {_MOST_LISTED}"
-        raise ProblemError(400, message, parameter="limit")
-    return int(text)
-
-
-def _json(value: Any, status: int = 200) -> web.Response:
-    return web.Response(
-        status=status,
-        body=_encoder.encode(value),
-        content_type="application/json",
-        headers={"Cache-Control": "no-store"},
     )
 
 

@@ -3,11 +3,11 @@
 from dataclasses import replace
 from typing import Any
 
-import msgspec
 import structlog
 from aiohttp import web
 
 from monitor.api import body, releases
+from monitor.api.answer import json_answer
 from monitor.api.problem import ProblemError
 from monitor.api.tokens import Scope, needs
 from monitor.model.release import Status, to_body
@@ -53,12 +53,14 @@ async def post_github(request: web.Request) -> web.Response:
         raise ProblemError(401, message)
     event = request.headers.get(github.EVENT_HEADER)
     if event == "ping":
-        return _json({"message": "pong"})
+        return json_answer({"message": "pong"})
     if event != "deployment_status":
-        return _json({"message": f"{event} is no news of a release; send deployment_status"}, 202)
+        return json_answer(
+            {"message": f"{event} is no news of a release; send deployment_status"}, 202
+        )
     found = github.release_body(body.decode(raw, Any))
     if found is None:
-        return _json({"message": "this state is no news of a release"}, 202)
+        return json_answer({"message": "this state is no news of a release"}, 202)
     return await _tell(request, _read(found))
 
 
@@ -76,13 +78,7 @@ async def _tell(request: web.Request, posted: Posted) -> web.Response:
         _log.warning("release.conflict", release=found.release.id, reason=found.detail)
         raise ProblemError(409, f"{found.detail}; what was told before stays")
     status = 201 if found.told is Told.NEW else 200
-    return _json({**to_body(found.release), "told": found.told.value}, status)
-
-
-def _json(value: Any, status: int = 200) -> web.Response:
-    return web.Response(
-        status=status, body=msgspec.json.encode(value), content_type="application/json"
-    )
+    return json_answer({**to_body(found.release), "told": found.told.value}, status)
 
 
 ROUTES = [
