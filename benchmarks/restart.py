@@ -35,7 +35,7 @@ from monitor.kafka.topics import SNAPSHOTS, Topics
 from monitor.model.record import Stream
 from monitor.model.time import MINUTE
 from tests.system.kafka_io import create_topic, write
-from tests.system.running import Run
+from tests.system.running import Run, configured
 from tests.system.servers import free_port, running_kafka
 
 METRICS = SHARDS = 8
@@ -46,20 +46,18 @@ _WAIT_SECONDS = 170.0
 
 
 def configure(folder: Path, address: str, port: int, customers: int) -> Path:
-    config = folder / "config"
-    (config / "metrics").mkdir(parents=True)
     lines = [
         f"  - {{name: orders_{number}, kind: count, of: {{event: order}}, segments: [customer]}}"
         for number in range(METRICS)
     ]
-    (config / "metrics" / "shop.yaml").write_text("metrics:\n" + "\n".join(lines) + "\n")
-    (config / "monitor.yaml").write_text(
+    return configured(
+        folder / "config",
         f"source: {{kafka: {{bootstrap_servers: '{address}', topic: {EVENTS}}}}}\n"
         f"journal: {{kafka: {{shards: {SHARDS}}}}}\n"
         f"cardinality: {{per_dimension: {customers}}}\n"
-        f"api: {{port: {port}}}\n"
+        f"api: {{port: {port}}}\n",
+        "metrics:\n" + "\n".join(lines) + "\n",
     )
-    return config
 
 
 def events(minute: int, customers: int) -> list[bytes]:

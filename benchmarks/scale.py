@@ -37,7 +37,7 @@ from benchmarks.topics import Message, hidden, make
 from monitor import telemetry
 from monitor.kafka.broker import Broker
 from monitor.kafka.ingest_worker import BATCH, relax_collector
-from tests.system.running import Run
+from tests.system.running import Run, configured
 from tests.system.servers import free_port, running_kafka
 
 PARTITIONS = 4
@@ -101,15 +101,13 @@ class Cost:
 
 
 def configuration(folder: Path, address: str, topic: str) -> Path:
-    config = folder / "config"
-    (config / "metrics").mkdir(parents=True)
-    (config / "metrics" / "shop.yaml").write_text(METRICS)
-    (config / "monitor.yaml").write_text(
+    return configured(
+        folder / "config",
         f'source: {{kafka: {{bootstrap_servers: "{address}", topic: {topic}, group: {topic}}}}}\n'
         f"journal: {{kafka: {{prefix: {topic}, shards: 8}}}}\n"
-        f"idle_timeout: 1h\napi: {{host: 127.0.0.1, port: {free_port()}}}\n"
+        f"idle_timeout: 1h\napi: {{host: 127.0.0.1, port: {free_port()}}}\n",
+        METRICS,
     )
-    return config
 
 
 def held(run: Run) -> int:

@@ -42,7 +42,7 @@ from monitor import telemetry
 from monitor.clock import wall_clock
 from monitor.kafka.broker import Broker
 from monitor.model.time import to_rfc3339
-from tests.system.running import Run
+from tests.system.running import Run, configured
 from tests.system.servers import free_port, running_kafka
 
 TOPIC = "soak"
@@ -139,15 +139,13 @@ def scrape(url: str) -> dict[tuple[str, str], float]:
 
 
 def configuration(folder: Path, address: str, port: int) -> Path:
-    config = folder / "config"
-    (config / "metrics").mkdir(parents=True)
-    (config / "metrics" / "shop.yaml").write_text(METRICS)
-    (config / "monitor.yaml").write_text(
+    return configured(
+        folder / "config",
         f'source: {{kafka: {{bootstrap_servers: "{address}", topic: {TOPIC}, group: {TOPIC}}}}}\n'
         f"journal: {{kafka: {{prefix: {TOPIC}, shards: {SHARDS}}}}}\n"
-        f"restatement_window: 5m\napi: {{host: 127.0.0.1, port: {port}}}\n"
+        f"restatement_window: 5m\napi: {{host: 127.0.0.1, port: {port}}}\n",
+        METRICS,
     )
-    return config
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

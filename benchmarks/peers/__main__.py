@@ -40,6 +40,7 @@ from monitor.kafka.broker import Broker
 from monitor.model.bucket import BucketColumns
 from monitor.model.record import Stream
 from tests.system.kafka_io import contents
+from tests.system.running import configured
 from tests.system.servers import running_kafka
 
 TOPIC = "cells"
@@ -78,15 +79,13 @@ def metrics() -> str:
 
 
 def configuration(folder: Path, address: str, prefix: str) -> Path:
-    config = folder / prefix
-    (config / "metrics").mkdir(parents=True)
-    (config / "metrics" / "cells.yaml").write_text(metrics())
-    (config / "monitor.yaml").write_text(
+    return configured(
+        folder / prefix,
         f'source: {{kafka: {{bootstrap_servers: "{address}", topic: {TOPIC}, group: {prefix}}}}}\n'
         f"journal: {{kafka: {{prefix: {prefix}, shards: 8}}}}\n"
-        "cardinality: {per_dimension: 1000}\n"
+        "cardinality: {per_dimension: 1000}\n",
+        metrics(),
     )
-    return config
 
 
 def started(command: Sequence[str], folder: Path) -> Run:

@@ -10,7 +10,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+ORDERS = "metrics:\n  - {name: orders, kind: count, of: {event: order}}\n"
 PROGRAM = (sys.executable, "-c", "from monitor.cli import main; main()")
+
+
+def configured(folder: Path, service: str, metrics: str = ORDERS) -> Path:
+    """A configuration folder with this `monitor.yaml` and one file of metrics."""
+    (folder / "metrics").mkdir(parents=True)
+    (folder / "metrics" / "shop.yaml").write_text(metrics)
+    (folder / "monitor.yaml").write_text(service)
+    return folder
 
 
 class Run:

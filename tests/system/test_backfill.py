@@ -16,7 +16,7 @@ from monitor.model.time import SECOND, to_rfc3339
 from tests.embedded import history
 from tests.system import shop
 from tests.system.kafka_io import create_topic, table, until, write
-from tests.system.running import Run
+from tests.system.running import Run, configured
 from tests.system.servers import Kafka, free_port
 
 pytestmark = pytest.mark.system
@@ -32,13 +32,10 @@ def test_a_service_with_a_history_finds_a_fall_in_its_first_hours(
     begun = now - now % shop.DAY - 21 * shop.DAY
     fall = now - now % shop.STEP - 3 * shop.HOUR
     past = history.write(tmp_path / "past.ndjson", history.calm(begun, fall))
-    config = tmp_path / "config"
-    (config / "metrics").mkdir(parents=True)
-    (config / "metrics" / "shop.yaml").write_text(shop.METRICS)
     settings = shop.service(
         broker=kafka.address, prefix=PREFIX, port=free_port(), alertmanager="127.0.0.1:9"
     )
-    (config / "monitor.yaml").write_text(settings)
+    config = configured(tmp_path / "config", settings, shop.METRICS)
     command = ["backfill", str(past), "--config", str(config)]
     broker, topic = Broker(address=kafka.address), f"{PREFIX}.events"
     create_topic(kafka.address, topic)

@@ -13,6 +13,7 @@ from tests.system.chaos import truth, world
 from tests.system.chaos.run import replayed
 from tests.system.chaos.truth import Journal, Verdict
 from tests.system.chaos.world import DAY, World
+from tests.system.running import configured
 
 pytestmark = pytest.mark.slow  # a replay of three days, and comparisons of all its cells
 
@@ -44,14 +45,12 @@ class Case:
 @pytest.fixture(scope="module")
 def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
     folder = tmp_path_factory.mktemp("truth")
-    (folder / "config" / "metrics").mkdir(parents=True)
-    (folder / "config" / "metrics" / "shop.yaml").write_text(world.METRICS)
     text = world.service(
         broker="localhost:1", prefix="p", shards=1, port=1, alertmanager="localhost:2"
     )
-    (folder / "config" / "monitor.yaml").write_text(text)
+    config = configured(folder / "config", text, world.METRICS)
     made = World(seed=3, events=3_000, days=2, end=END)
-    return Case(made, replayed(folder / "config", made.write(folder)))
+    return Case(made, replayed(config, made.write(folder)))
 
 
 def edit(buckets: dict[str, bytes], metric: str, **by: float) -> None:

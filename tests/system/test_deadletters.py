@@ -19,6 +19,7 @@ from monitor.kafka.letters import TopicLetters
 from monitor.model.record import Stream
 from tests.system.kafka_io import contents, create_topic, until, working, write
 from tests.system.plans import orders_plan
+from tests.system.running import configured
 from tests.system.servers import Kafka, free_port
 from tests.system.test_ingest_worker import Setting
 
@@ -35,14 +36,10 @@ class Service:
         self, kafka: Kafka, prefix: str, folder: Path, capfd: pytest.CaptureFixture[str]
     ) -> None:
         self.setting = Setting(kafka, prefix, orders_plan(shards=1))
-        self.config = folder / "config"
-        (self.config / "metrics").mkdir(parents=True)
-        (self.config / "monitor.yaml").write_text(
+        self.config = configured(
+            folder / "config",
             f"source: {{kafka: {{bootstrap_servers: '{kafka.address}', topic: {prefix}.events}}}}\n"
-            f"journal: {{kafka: {{prefix: {prefix}, shards: 1}}}}\n"
-        )
-        (self.config / "metrics" / "shop.yaml").write_text(
-            "metrics:\n  - {name: orders, kind: count, of: {event: order}}\n"
+            f"journal: {{kafka: {{prefix: {prefix}, shards: 1}}}}\n",
         )
         self._capfd = capfd
 

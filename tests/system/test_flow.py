@@ -28,7 +28,7 @@ from monitor.model.record import Stream
 from monitor.model.time import SECOND
 from tests.system import shop
 from tests.system.kafka_io import contents, create_topic, table, write
-from tests.system.running import Run
+from tests.system.running import Run, configured
 from tests.system.servers import Kafka, Server, free_port, start_prometheus
 
 pytestmark = pytest.mark.system
@@ -121,17 +121,10 @@ class Scene:
         self.broker = Broker(address=kafka.address)
         self.port = free_port()
         self.api = f"http://127.0.0.1:{self.port}"
-        self.config = folder / "config"
-        (self.config / "metrics").mkdir(parents=True)
-        (self.config / "metrics" / "shop.yaml").write_text(shop.METRICS)
-        (self.config / "monitor.yaml").write_text(
-            shop.service(
-                broker=kafka.address,
-                prefix=PREFIX,
-                port=self.port,
-                alertmanager=alertmanager.address,
-            )
+        settings = shop.service(
+            broker=kafka.address, prefix=PREFIX, port=self.port, alertmanager=alertmanager.address
         )
+        self.config = configured(folder / "config", settings, shop.METRICS)
         self.run = Run(self.config, folder / "state")
         self.story = Story()
         self.ends: list[str] = []

@@ -29,7 +29,7 @@ from monitor.model.record import Record, Stream
 from monitor.settings import Api
 from tests.journal.examples import T0, incident, plan
 from tests.system.kafka_io import create_topic, until
-from tests.system.running import Run
+from tests.system.running import Run, configured
 from tests.system.servers import Kafka
 
 ROOT = Path(__file__).parents[2]
@@ -119,14 +119,10 @@ async def test_every_resolved_incident_reaches_the_webhook(
     broker = Broker(address=kafka.address)
     topics = Topics(prefix=tmp_path.name, shards=2)
     await topics.ensure(broker)
-    config = tmp_path / "config"
-    (config / "metrics").mkdir(parents=True)
-    (config / "metrics" / "m.yaml").write_text(
-        "metrics:\n  - {name: orders, kind: count, of: {event: order}}\n"
-    )
-    (config / "monitor.yaml").write_text(
+    config = configured(
+        tmp_path / "config",
         f'source: {{kafka: {{bootstrap_servers: "{kafka.address}", topic: x}}}}\n'
-        f"journal: {{kafka: {{prefix: {tmp_path.name}, shards: 2}}}}\n"
+        f"journal: {{kafka: {{prefix: {tmp_path.name}, shards: 2}}}}\n",
     )
 
     def posted(*numbers: int) -> Any:
@@ -171,16 +167,12 @@ async def test_the_role_hooks_keeps_grafana(tmp_path: Path, kafka: Kafka) -> Non
         )
         grafana = TestServer(app)
         await grafana.start_server()
-        config = tmp_path / "config"
-        (config / "metrics").mkdir(parents=True)
-        (config / "metrics" / "m.yaml").write_text(
-            "metrics:\n  - {name: orders, kind: count, of: {event: order}}\n"
-        )
-        (config / "monitor.yaml").write_text(
+        config = configured(
+            tmp_path / "config",
             f'source: {{kafka: {{bootstrap_servers: "{kafka.address}", topic: '
             f"{tmp_path.name}.events}}}}\n"
             f"journal: {{kafka: {{prefix: {tmp_path.name}, shards: 2}}}}\n"
-            f'grafana: {{url: "{grafana.make_url("/")}", token_env: GRAFANA_TOKEN}}\n'
+            f'grafana: {{url: "{grafana.make_url("/")}", token_env: GRAFANA_TOKEN}}\n',
         )
         run = Run(config, tmp_path / "state", ["--roles", "hooks"])
 

@@ -12,22 +12,17 @@ from pathlib import Path
 import pytest
 
 from tests.system.kafka_io import create_topic
-from tests.system.running import PROGRAM, Run
+from tests.system.running import PROGRAM, Run, configured
 from tests.system.servers import Kafka, free_port
-
-METRICS = "metrics:\n  - {name: orders, kind: count, of: {event: order}}\n"
 
 
 def configuration(folder: Path, *, broker: str, port: int, more: str = "") -> Path:
-    config = folder / "config"
-    (config / "metrics").mkdir(parents=True)
-    (config / "metrics" / "m.yaml").write_text(METRICS)
-    (config / "monitor.yaml").write_text(
+    return configured(
+        folder / "config",
         f'source: {{kafka: {{bootstrap_servers: "{broker}", topic: {folder.name}.events}}}}\n'
         f"journal: {{kafka: {{prefix: {folder.name}, shards: 1}}}}\n"
-        f"api: {{host: 127.0.0.1, port: {port}}}\n{more}"
+        f"api: {{host: 127.0.0.1, port: {port}}}\n{more}",
     )
-    return config
 
 
 def refused(config: Path, *arguments: str) -> tuple[int, str]:

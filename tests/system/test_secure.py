@@ -25,7 +25,7 @@ from monitor.model.time import SECOND
 from monitor.settings import KafkaSecurity
 from tests.system import shop
 from tests.system.kafka_io import create_topic, until, write
-from tests.system.running import PROGRAM, Run
+from tests.system.running import PROGRAM, Run, configured
 from tests.system.secure_kafka import (
     LIMITED,
     LIMITED_PASSWORD,
@@ -115,10 +115,7 @@ async def test_a_certificate_for_another_name_may_be_allowed(secure_kafka: Secur
 
 
 def configuration(folder: Path, kafka: SecureKafka, *, port: int, more: str = "") -> Path:
-    config = folder / "config"
-    (config / "metrics").mkdir(parents=True)
-    (config / "metrics" / "shop.yaml").write_text(shop.METRICS)
-    (config / "monitor.yaml").write_text(f"""
+    service = f"""
 source:
   kafka:
     bootstrap_servers: "{kafka.login}"
@@ -132,8 +129,8 @@ source:
       ca_file: {kafka.keys.authority}
 journal: {{kafka: {{prefix: {PREFIX}, shards: 2}}}}
 api: {{port: {port}}}
-{more}""")
-    return config
+{more}"""
+    return configured(folder / "config", service, shop.METRICS)
 
 
 def refused(config: Path, password: str) -> str:
@@ -240,13 +237,13 @@ def test_what_a_user_lacks_is_a_finding_with_the_command(
 
 
 def test_a_check_of_servers_that_are_away_is_exit_4(tmp_path: Path, verb: Verb) -> None:
-    config, away = tmp_path / "config", free_port()
-    (config / "metrics").mkdir(parents=True)
-    (config / "metrics" / "shop.yaml").write_text(shop.METRICS)
-    (config / "monitor.yaml").write_text(
+    away = free_port()
+    config = configured(
+        tmp_path / "config",
         f"source: {{kafka: {{bootstrap_servers: '127.0.0.1:{away}'}}}}\n"
         f"alertmanager: {{url: 'http://user:{PASSWORD[:6]}@127.0.0.1:{away}'}}\n"
-        f"grafana: {{url: 'http://127.0.0.1:{away}'}}\n"
+        f"grafana: {{url: 'http://127.0.0.1:{away}'}}\n",
+        shop.METRICS,
     )
     code, rows = connected(verb, config)
     assert code == 4

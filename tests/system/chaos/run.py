@@ -39,6 +39,7 @@ from tests.system.chaos import truth, world
 from tests.system.chaos.faults import Cast
 from tests.system.chaos.schedule import Fault, schedule, table
 from tests.system.chaos.world import DAY, HOUR, PARTITIONS, World
+from tests.system.running import configured
 from tests.system.test_flow import Embedded
 
 PREFIX: Final = "chaos"
@@ -121,14 +122,10 @@ class Chaos:
         return not self.verdict.faults
 
     def _configure(self, broker: str, port: int, alertmanager: str) -> Path:
-        config = self.folder / "config"
-        (config / "metrics").mkdir(parents=True)
-        (config / "metrics" / "shop.yaml").write_text(world.METRICS)
         text = world.service(
             broker=broker, prefix=PREFIX, shards=self.shards, port=port, alertmanager=alertmanager
         )
-        (config / "monitor.yaml").write_text(text)
-        return config
+        return configured(self.folder / "config", text, world.METRICS)
 
     async def _play(
         self,
