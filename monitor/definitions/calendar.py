@@ -50,11 +50,6 @@ def bucket_end(calendar: Calendar, start_us: int) -> int:
     return _day_edge(calendar.timezone, _first_day(calendar, start_us) + width // DAY)
 
 
-def next_start(calendar: Calendar, time_us: int) -> int:
-    """Start of the first bucket that begins after this time."""
-    return bucket_end(calendar, time_us)
-
-
 def window_start(calendar: Calendar, end_us: int, window_us: int) -> int:
     """Start of the window that ends at this edge of a bucket; days are those of the calendar.
 

@@ -14,7 +14,7 @@ from monitor.embedded.engine import Engine, Keeper
 from monitor.errors import InputError
 from monitor.ingest.files import STANDARD_INPUT, LineFile, expand, open_files
 from monitor.ingest.synthetic import Shop
-from monitor.model.time import MINUTE, SECOND
+from monitor.model.time import MINUTE
 from monitor.settings import SyntheticSource
 from monitor.telemetry import Counters
 
@@ -115,11 +115,6 @@ class ShopFeed:
         self._clock = clock
         self.minute = engine.state(name).position // LINES_A_MINUTE
 
-    @property
-    def now_us(self) -> int:
-        """How far the shop has come."""
-        return self._shop.start_us + self.minute * MINUTE
-
     def step(self, *, minutes: int = 1) -> list[Effect] | None:
         """Bring as many of these minutes as the clock allows."""
         passed = (self._clock() - self._shop.start_us) // MINUTE
@@ -135,11 +130,6 @@ class ShopFeed:
         self._engine.lags(self._name, (passed - stop) * len(lines))
         self._engine.skip(self._name, stop * LINES_A_MINUTE + 1)
         return self._engine.flush(self._name)
-
-    @property
-    def seconds_left(self) -> float:
-        """Until the minute that comes next is over."""
-        return (self.now_us + MINUTE - self._clock()) / SECOND
 
 
 def _require_regular(name: str) -> None:

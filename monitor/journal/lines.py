@@ -3,7 +3,6 @@
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -18,7 +17,6 @@ from monitor.model.bucket import (
     BucketLine,
     Number,
     RestatedColumns,
-    as_line,
 )
 from monitor.model.quality import BucketQuality
 from monitor.model.tick import Floats
@@ -102,13 +100,6 @@ def bucket_rows(
             for row in _restated_rows(effect, restated, memory)
         ]
     return []
-
-
-def bucket_lines(
-    effect: Effect, *, parents_only: bool = False, memory: Judged | None = None
-) -> Iterator[dict[str, Any]]:
-    """`bucket_rows` as dicts."""
-    return map(as_line, bucket_rows(effect, parents_only=parents_only, memory=memory))
 
 
 def bucket_ndjson(

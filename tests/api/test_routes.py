@@ -15,13 +15,21 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from monitor.api.app import create_app
 from monitor.errors import StateError
-from monitor.journal.lines import bucket_lines
 from monitor.journal.records import alert_line, records
 from monitor.journal.store import Store
 from monitor.model.incident import IncidentState
 from monitor.model.time import HOUR, MINUTE, SECOND, to_rfc3339
 from monitor.telemetry import Counters
-from tests.journal.examples import T0, changed, closed, incident, plan, resolved, restated
+from tests.journal.examples import (
+    T0,
+    bucket_lines,
+    changed,
+    closed,
+    incident,
+    plan,
+    resolved,
+    restated,
+)
 
 Client = TestClient[Request, Application]
 
@@ -92,7 +100,7 @@ async def test_metrics_are_definitions_with_their_current_buckets(scene: Scene) 
     errors, orders = (await get(client, "/api/v1/metrics"))["metrics"]
     assert (errors["name"], errors["kind"], errors["role"]) == ("errors", "ratio", "leading")
     assert orders["of"] == {"event": "order"}
-    lines = list(bucket_lines(closed(T0 + 2 * MINUTE)))
+    lines = bucket_lines(closed(T0 + 2 * MINUTE))
     assert errors["series"] == [line for line in lines if line["metric"] == "errors"]
     assert orders["series"] == [line for line in lines if line["metric"] == "orders"]
 
@@ -107,7 +115,7 @@ async def test_buckets_are_the_lines_of_the_file_last_revision_each(scene: Scene
         ("02", 0, "all"),
     ]
     assert (found[0]["n"], found[0]["expected"]) == (120, 0.125)
-    assert list(found[0]) == list(next(iter(bucket_lines(closed()))))
+    assert list(found[0]) == list(bucket_lines(closed())[0])
 
 
 @pytest.mark.parametrize(

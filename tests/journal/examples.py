@@ -6,8 +6,10 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 
-from monitor.core.effects import ClosedBucket, Group, IncidentChanged, RestatedBucket
+from monitor.core.effects import ClosedBucket, Effect, Group, IncidentChanged, RestatedBucket
 from monitor.definitions.plan import Calendar, Law, Measure, MetricPlan, Plan
+from monitor.journal.lines import Judged, bucket_rows
+from monitor.model.bucket import as_line
 from monitor.model.incident import Incident, IncidentState
 from monitor.model.record import Record
 from monitor.model.tick import State
@@ -80,6 +82,14 @@ def restated(start_us: int = T0, *, revision: int = 1, numerator: float = 30.0) 
         window_value=np.array([0.23, 1.0]),
         measures=np.array([[numerator, 120.0], [20.0, 20.0]]),
     )
+
+
+def bucket_lines(
+    effect: Effect, *, parents_only: bool = False, memory: Judged | None = None
+) -> list[dict[str, object]]:
+    """The lines of an effect as dicts."""
+    rows = bucket_rows(effect, parents_only=parents_only, memory=memory)
+    return [as_line(row) for row in rows]
 
 
 def incident(alert_id: str = "a1", **changes: object) -> Incident:

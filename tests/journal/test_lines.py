@@ -3,13 +3,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from monitor.journal.lines import Judged, bucket_lines, bucket_ndjson
+from monitor.journal.lines import Judged, bucket_ndjson
 from monitor.model.time import DAY, MINUTE
-from tests.journal.examples import GROUPS, T0, changed, closed, incident, restated
+from tests.journal.examples import GROUPS, T0, bucket_lines, changed, closed, incident, restated
 
 
 def test_a_closed_bucket_is_one_line_a_series() -> None:
-    lines = list(bucket_lines(closed()))
+    lines = bucket_lines(closed())
     assert [(x["metric"], x["segment"]) for x in lines] == [
         ("errors", "all"),
         ("errors", "DE"),
@@ -46,12 +46,12 @@ def test_parents_only_leaves_the_segments_out() -> None:
     assert [x["dimension"] for x in bucket_lines(closed(), parents_only=True)] == ["all", "all"]
     assert [x["dimension"] for x in bucket_lines(restated(), parents_only=True)] == ["all"]
     none = replace(closed(), groups=GROUPS[1:2])
-    assert list(bucket_lines(none, parents_only=True)) == []
+    assert bucket_lines(none, parents_only=True) == []
 
 
 def test_a_restated_line_repeats_what_was_judged() -> None:
     memory = Judged(2 * DAY)
-    list(bucket_lines(closed(), memory=memory))
+    bucket_lines(closed(), memory=memory)
     whole, fresh = bucket_lines(restated(), memory=memory)
     assert (whole["revision"], whole["n"], whole["value"]) == (1, 120, 0.25)
     assert (whole["expected"], whole["lower"], whole["evidence"]) == (0.125, 0.05, 4)
@@ -90,5 +90,5 @@ def test_an_incident_has_no_lines() -> None:
 def test_ndjson_is_the_same_lines_as_bytes() -> None:
     made = bucket_ndjson(closed())
     assert made.endswith(b"}\n")
-    assert [json.loads(line) for line in made.splitlines()] == list(bucket_lines(closed()))
+    assert [json.loads(line) for line in made.splitlines()] == bucket_lines(closed())
     assert bucket_ndjson(changed(incident())) == b""

@@ -7,14 +7,13 @@ import pytest
 from monitor.core.effects import IncidentFaded
 from monitor.errors import StateError
 from monitor.journal import schema
-from monitor.journal.lines import bucket_lines
 from monitor.journal.records import records
 from monitor.journal.store import Store
 from monitor.model.incident import IncidentState
 from monitor.model.record import Record, Stream
 from monitor.model.tick import State
 from monitor.model.time import DAY, HOUR, MINUTE
-from tests.journal.examples import T0, changed, closed, incident, resolved, restated
+from tests.journal.examples import T0, bucket_lines, changed, closed, incident, resolved, restated
 
 
 @pytest.fixture
