@@ -43,8 +43,9 @@ layers: .venv
 	$(BIN)/lint-imports
 
 # Tests with real servers skip themselves where there are none; MONITOR_REQUIRE_SERVERS=1 forbids it.
-# Two processes, each with servers of its own; a file stays in one. A bare `pytest` is one process.
-SHARED_OUT := -n 2 --dist loadfile --no-loadscope-reorder
+# Three processes, as one of them waits for its servers most of the time; a file stays in one. A bare
+# `pytest` is one process.
+SHARED_OUT := -n 3 --dist loadfile --no-loadscope-reorder
 test: .venv
 	$(BIN)/pytest $(SHARED_OUT) --cov --cov-report= --cov-fail-under=0
 
