@@ -112,19 +112,23 @@ def test_it_is_refused_where_a_service_has_state(
     assert state.read_bytes() == kept
 
 
-@pytest.mark.slow
-def test_one_that_died_can_be_run_again(tmp_path: Path, past: Path) -> None:
+@pytest.fixture
+def hours(tmp_path: Path) -> Path:
+    """Six hours, for what does not ask what was learnt."""
+    return history.write(tmp_path / "hours.ndjson", history.fallen())
+
+
+def test_one_that_died_can_be_run_again(tmp_path: Path, hours: Path) -> None:
     config, state = prepared(tmp_path, [])
     with Store(state) as store:
         store.set_told(3)
-    assert execute(["backfill", str(past), "--config", str(config)]) == 0
+    assert execute(["backfill", str(hours), "--config", str(config)]) == 0
     with Store(state) as store:
         assert store.told() is None
 
 
-@pytest.mark.slow
 def test_one_that_is_interrupted_leaves_nothing(
-    tmp_path: Path, past: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, hours: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config, state = prepared(tmp_path, [])
 
@@ -132,7 +136,7 @@ def test_one_that_is_interrupted_leaves_nothing(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("monitor.embedded.engine.Engine.end_history", interrupted)
-    assert execute(["backfill", str(past), "--config", str(config)]) == 130
+    assert execute(["backfill", str(hours), "--config", str(config)]) == 130
     assert [path.name for path in tmp_path.glob(f"{state.name}*")] == [f"{state.name}.lock"]
 
 
