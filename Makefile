@@ -46,6 +46,8 @@ layers: .venv
 # Three processes, as one of them waits for its servers most of the time; a file stays in one. A bare
 # `pytest` is one process.
 SHARED_OUT := -n 3 --dist loadfile --no-loadscope-reorder
+# The program is started a hundred times: its bytecode is kept, whatever the caller wants elsewhere.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: .venv
 	$(BIN)/pytest $(SHARED_OUT) --cov --cov-report= --cov-fail-under=0
 
