@@ -12,15 +12,16 @@ change of the total.
 import argparse
 import time
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+import worlds
 
 from monitor.definitions.plan import Calendar, Law, MetricPlan
 from monitor.diagnose import Diagnosis, Scope, diagnose, scope_of
 from monitor.diagnose.scope import M, X
 from monitor.guard import Guard
-from monitor.model.tick import LAWS, Expectation, Observation, Traits
+from monitor.model.tick import Expectation, Observation, Traits
 from monitor.model.time import DAY, MINUTE
 
 COUNTRIES, PLATFORMS, VERSIONS = 12, 3, 5
@@ -86,27 +87,15 @@ def draw(
 
 def traits_of(one: World, kind: str, *, alone: bool) -> Traits:
     """Traits of the panel; with `alone` only its whole can be paged."""
-    size = len(one.group)
+    law = "negative_binomial" if kind == "count" else "beta_binomial"
+    alike = worlds.traits_of(worlds.World(name=kind, law=law), len(one.group), 1.0)
     own = np.inf if alone else np.log(51 * 3 + 500)
-
-    def full(value: float, of: type) -> np.ndarray:
-        return np.full(size, value, dtype=of)
-
     whole = np.log(30 * DAY / WIDTH / 0.5)
-    return Traits(
-        law=full(LAWS.index("negative_binomial" if kind == "count" else "beta_binomial"), np.int8),
-        total=full(kind == "count", bool),
-        tail=full(np.nan, float),
+    return replace(
+        alike,
         log_threshold=np.where(one.group == 0, whole, whole + own),
-        min_relative_shift=full(0.02, float),
-        min_units=full(10, float),
-        up=full(True, bool),
-        down=full(True, bool),
-        page_no_data=full(True, bool),
-        accept_after_us=full(DAY, np.int64),
         parent=np.where(one.group == 0, -1, 0),
         covers=one.covers,
-        timezone=full(0, np.int16),
     )
 
 
