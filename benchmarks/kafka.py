@@ -33,6 +33,7 @@ from aiokafka.structs import TopicPartition
 from prometheus_client import CollectorRegistry
 
 from benchmarks.ingest import START_US, all_kinds, lines, plan
+from benchmarks.waiting import DEADLINE_SECONDS, ingested
 from monitor import telemetry
 from monitor.definitions.plan import Plan
 from monitor.ingest.source import Ingest
@@ -53,7 +54,6 @@ PARTITIONS = 2
 BATCH_BYTES = 256 * 1024
 FAUST_EVENTS = 60_000
 FAUST_DENSITY = 1_000
-DEADLINE_SECONDS = 300
 PLAN = plan()
 ALL_KINDS = all_kinds()
 DEFAULT_COLLECTOR = gc.get_threshold()
@@ -134,13 +134,7 @@ async def ingest(broker: Broker, topic: str, events: int, prefix: str, of: Plan)
     )
     stopping = asyncio.Event()
     task = asyncio.create_task(worker.run(stopping))
-    async with asyncio.timeout(DEADLINE_SECONDS):
-        while registry.get_sample_value("monitor_events_total", {"outcome": "accepted"}) != events:
-            if task.done():
-                await task
-            if sum(one.position for one in made) == events:
-                stopping.set()  # flushes what is left at once, not at the end of its two seconds
-            await asyncio.sleep(0.01)
+    await ingested(events, registry, made, task, stopping)
     seconds = perf_counter() - opened[0][0], process_time() - opened[0][1]
     await task
     return seconds

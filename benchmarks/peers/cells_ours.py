@@ -17,6 +17,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
+from benchmarks.waiting import DEADLINE_SECONDS, ingested
 from monitor import telemetry
 from monitor.clock import wall_clock
 from monitor.definitions import load
@@ -26,8 +27,6 @@ from monitor.kafka.service import Service
 from monitor.kafka.topics import FRAMES
 from monitor.telemetry import Counters
 from tests.system.kafka_io import contents
-
-DEADLINE_SECONDS = 600
 
 
 class Watch:
@@ -59,13 +58,7 @@ async def ingest(service: Service, events: int) -> str:
     worker = replace(worker, source=replace(worker.source, ingest=make))
     stopping = asyncio.Event()
     task = asyncio.create_task(worker.run(stopping))
-    async with asyncio.timeout(DEADLINE_SECONDS):
-        while registry.get_sample_value("monitor_events_total", {"outcome": "accepted"}) != events:
-            if task.done():
-                await task
-            if sum(one.position for one in made) == events:
-                stopping.set()  # flushes what is left at once, not at the end of its two seconds
-            await asyncio.sleep(0.005)
+    await ingested(events, registry, made, task, stopping)
     told = watch.told()
     await task
     return told
