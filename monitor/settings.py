@@ -1,33 +1,32 @@
-"""The service's settings, `monitor.yaml`, and the environment: only this file reads it.
-
-The scalar types of the whole configuration (`Duration`, `Share`, ...) stand here too.
-"""
+"""The service's settings, `monitor.yaml`, and the environment: only this file reads it."""
 
 import os
-import re
 from collections.abc import Mapping
-from datetime import date
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    PlainValidator,
-    WithJsonSchema,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
-from monitor.model import quantity
 from monitor.model.time import DAY, MINUTE, SECOND
+from monitor.scalars import (
+    Day,
+    Duration,
+    Many,
+    Positive,
+    PositiveDuration,
+    Text,
+    Url,
+    Variable,
+    null_is_empty,
+)
 
 OVERRIDE_PREFIX = "MONITOR__"
 """Environment variables that begin so override settings: `MONITOR__ALERT_BUDGET__PAGES=2`."""
-
-_T = TypeVar("_T")
 
 
 def environment() -> dict[str, str]:
@@ -46,94 +45,6 @@ def overrides(variables: Mapping[str, str]) -> list[tuple[str, tuple[str, ...], 
         for name, text in sorted(variables.items())
         if name.startswith(OVERRIDE_PREFIX)
     ]
-
-
-def fault(message: str) -> PydanticCustomError:
-    """A validation error whose message is shown as it is, after the name of the key."""
-    return PydanticCustomError("monitor", "{message}", {"message": message})
-
-
-def _duration(value: object) -> int:
-    try:
-        return quantity.parse_duration(value)
-    except ValueError as error:
-        raise fault(str(error)) from None
-
-
-def _positive_duration(value: object) -> int:
-    duration_us = _duration(value)
-    if duration_us <= 0:
-        message = f"{value!r} is not longer than 0"
-        raise fault(message)
-    return duration_us
-
-
-def _share(value: object) -> float:
-    try:
-        return quantity.parse_share(value)
-    except ValueError as error:
-        raise fault(str(error)) from None
-
-
-def _inner_share(value: object) -> float:
-    share = _share(value)
-    if not 0 < share < 1:
-        message = f"{value!r} is not between 0 and 1 (2% is 0.02)"
-        raise fault(message)
-    return share
-
-
-def _day(value: object) -> object:
-    try:
-        return date.fromisoformat(value) if isinstance(value, str) else date(0, 0, 0)
-    except ValueError:
-        message = f"{value!r} is not a date such as 2027-02-01"
-        raise fault(message) from None
-
-
-_URL = re.compile(r"https?://[^\s/]+\S*")
-
-
-def _url(value: object) -> str:
-    if isinstance(value, str) and _URL.fullmatch(value):
-        return value.rstrip("/")
-    message = f"{value!r} is not an address such as http://localhost:9093"
-    raise fault(message)
-
-
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-
-
-def _variable(value: str) -> str:
-    if not _VARIABLE.fullmatch(value):
-        # The value is not shown: it may be the secret itself.
-        message = "is not the name of an environment variable; the secret stands there, not here"
-        raise fault(message)
-    return value
-
-
-def _null_is_empty(value: object) -> object:
-    return {} if value is None else value
-
-
-_DURATION_SCHEMA = {"type": "string", "pattern": quantity.DURATION_PATTERN}
-_SHARE_SCHEMA = {"anyOf": [{"type": "number"}, {"type": "string", "pattern": "^[0-9.]+%$"}]}
-
-Duration = Annotated[int, PlainValidator(_duration), WithJsonSchema(_DURATION_SCHEMA)]
-"""Microseconds, written as `30s`, `5m`, `2h`, `7d`."""
-PositiveDuration = Annotated[
-    int, PlainValidator(_positive_duration), WithJsonSchema(_DURATION_SCHEMA)
-]
-Share = Annotated[float, PlainValidator(_inner_share), WithJsonSchema(_SHARE_SCHEMA)]
-"""A number between 0 and 1, both excluded, written as 0.02 or 2%."""
-Day = Annotated[date, BeforeValidator(_day)]
-Url = Annotated[str, PlainValidator(_url), WithJsonSchema({"type": "string", "format": "uri"})]
-Variable = Annotated[str, AfterValidator(_variable)]
-"""Name of an environment variable."""
-Text = Annotated[str, Field(min_length=1)]
-Positive = Annotated[float, Field(gt=0)]
-Many = Annotated[tuple[_T, ...], Field(strict=False)]
-"""A YAML list; `strict` holds for its entries only."""
 
 
 class Group(BaseModel):
@@ -233,11 +144,11 @@ class Source(Group):
 
     keeps_null = frozenset({"kafka", "synthetic"})
 
-    kafka: Annotated[KafkaSource | None, BeforeValidator(_null_is_empty)] = None
+    kafka: Annotated[KafkaSource | None, BeforeValidator(null_is_empty)] = None
     """A Kafka topic."""
     files: Many[Text] | None = None
     """Patterns of files of events, one JSON object a line."""
-    synthetic: Annotated[SyntheticSource | None, BeforeValidator(_null_is_empty)] = None
+    synthetic: Annotated[SyntheticSource | None, BeforeValidator(null_is_empty)] = None
     """The built-in shop."""
     fields: Fields | None = None
     """A custom envelope, beside those that are always known (docs/events.md)."""
@@ -313,7 +224,7 @@ class Journal(Group):
 
     keeps_null = frozenset({"kafka"})
 
-    kafka: Annotated[KafkaJournal | None, BeforeValidator(_null_is_empty)] = None
+    kafka: Annotated[KafkaJournal | None, BeforeValidator(null_is_empty)] = None
     """Topics; the default where the source is Kafka."""
     sqlite: Text | None = None
     """A SQLite file; the default, `var/monitor.db`, of the other sources."""

@@ -8,18 +8,8 @@ from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
 
 from monitor.definitions.where import EventSelector, Selector, ValueSelector
 from monitor.model.time import DAY, HOUR, MINUTE
-from monitor.settings import (
-    Day,
-    Duration,
-    Group,
-    Many,
-    Positive,
-    PositiveDuration,
-    Share,
-    Text,
-    Url,
-    fault,
-)
+from monitor.scalars import Day, Duration, Many, Positive, PositiveDuration, Share, Text, Url, fault
+from monitor.settings import Group
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _NAME_LENGTH = 100

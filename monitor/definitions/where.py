@@ -8,7 +8,8 @@ from pydantic import Field, PlainValidator, WithJsonSchema
 
 from monitor.definitions.mistake import did_you_mean, shown
 from monitor.definitions.plan import Condition
-from monitor.settings import Group, Text, fault
+from monitor.scalars import Text, fault
+from monitor.settings import Group
 
 Test = tuple[str, tuple[str | float, ...]]
 """(operator, operands) of `plan.Condition`, without the field."""
