@@ -1,6 +1,6 @@
 """The flow in one process: a state file from which it goes on as if nothing had happened."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,9 @@ from monitor.model.time import MINUTE, SECOND, to_rfc3339
 from monitor.telemetry import Counters
 from tests.embedded import history
 from tests.release.told import release
+from tests.system import shop
+
+DAYS_END = history.START + 2 * shop.DAY
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +38,23 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     ]
 
 
-@pytest.fixture(autouse=True)
-def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feeds, "CHUNK_LINES", 2_000)
-    monkeypatch.setattr(archives, "BLOCK", 1 << 16)
+@pytest.fixture(scope="module")
+def days(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two of them, in two files, for what does not ask what was learnt."""
+    folder = tmp_path_factory.mktemp("days")
+    lines = history.calm(history.START, DAYS_END)
+    return [
+        history.write(folder / "even.ndjson", lines[::2]),
+        history.write(folder / "odd.ndjson", lines[1::2]),
+    ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_chunks() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(feeds, "CHUNK_LINES", 2_000)
+        patch.setattr(archives, "BLOCK", 1 << 16)
+        yield
 
 
 def engine_on(store: Store, folder: Path, files: Sequence[Path]) -> tuple[Engine, FilesFeed]:
@@ -60,13 +76,24 @@ def drain(feed: FilesFeed) -> int:
     return steps
 
 
-@pytest.mark.slow
-def test_a_process_that_dies_goes_on_from_its_last_save(tmp_path: Path, files: list[Path]) -> None:
-    with Store(tmp_path / "whole.db") as store:
-        engine, feed = engine_on(store, tmp_path / "a", files)
+Everything = tuple[list[dict[str, object]], list[tuple[str, str, str]]]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, files: list[Path]) -> Everything:
+    """What is kept of both files where nothing happens."""
+    folder = tmp_path_factory.mktemp("whole")
+    with Store(folder / "whole.db") as store:
+        engine, feed = engine_on(store, folder, files)
         drain(feed)
         engine.save()
-        whole = history.everything(store)
+        return history.everything(store)
+
+
+@pytest.mark.slow
+def test_a_process_that_dies_goes_on_from_its_last_save(
+    tmp_path: Path, files: list[Path], whole: Everything
+) -> None:
     assert [state for _, state, _ in whole[1]] == ["firing"]
     with Store(tmp_path / "cut.db") as store:
         engine, feed = engine_on(store, tmp_path / "b", files)
@@ -84,13 +111,8 @@ def test_a_process_that_dies_goes_on_from_its_last_save(tmp_path: Path, files: l
 
 @pytest.mark.slow
 def test_a_disk_that_was_full_costs_a_restart_and_nothing_else(
-    tmp_path: Path, files: list[Path]
+    tmp_path: Path, files: list[Path], whole: Everything
 ) -> None:
-    with Store(tmp_path / "whole.db") as store:
-        engine, feed = engine_on(store, tmp_path / "a", files)
-        drain(feed)
-        engine.save()
-        whole = history.everything(store)
     with Store(tmp_path / "full.db") as store:
         engine, feed = engine_on(store, tmp_path / "b", files)
         feed.step()
@@ -106,30 +128,26 @@ def test_a_disk_that_was_full_costs_a_restart_and_nothing_else(
         assert history.everything(store) == whole
 
 
-@pytest.mark.slow
-def test_what_has_ended_is_not_read_again(tmp_path: Path, files: list[Path]) -> None:
+def test_what_has_ended_is_not_read_again(tmp_path: Path, days: list[Path]) -> None:
     with Store(tmp_path / "state.db") as store:
-        engine, feed = engine_on(store, tmp_path, files)
-        drain(feed)
+        engine, feed = engine_on(store, tmp_path, days)
+        assert drain(feed) > 0
         engine.save()
-        engine, feed = engine_on(store, tmp_path, files)
+        engine, feed = engine_on(store, tmp_path, days)
         assert drain(feed) == 0
         assert engine.counts["read"] == 0
 
 
-@pytest.mark.slow
-def test_a_file_that_comes_later_restates_what_has_closed(
-    tmp_path: Path, files: list[Path]
-) -> None:
+def test_a_file_that_comes_later_restates_what_has_closed(tmp_path: Path, days: list[Path]) -> None:
     with Store(tmp_path / "state.db") as store:
-        engine, feed = engine_on(store, tmp_path, files[:1])
+        engine, feed = engine_on(store, tmp_path, days[:1])
         drain(feed)
         engine.save()
         before, _ = history.everything(store)
         newest = before[-1]
-        hour = history.fallen(history.LATER - 1800, history.LATER + 1800)
+        hour = history.fallen(DAYS_END - 1800, DAYS_END + 1800)
         more = history.write(tmp_path / "more.ndjson", hour)
-        engine, feed = engine_on(store, tmp_path, [files[0], more])
+        engine, feed = engine_on(store, tmp_path, [days[0], more])
         drain(feed)
         after, _ = history.everything(store)
     changed = [row for row in after if row["revision"]]
@@ -137,26 +155,26 @@ def test_a_file_that_comes_later_restates_what_has_closed(
     assert all(str(row["start"]) <= str(newest["start"]) for row in changed)
 
 
-@pytest.mark.slow
 def test_a_file_that_is_not_named_any_more_holds_nothing_back(
-    tmp_path: Path, files: list[Path]
+    tmp_path: Path, days: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(feeds, "CHUNK_LINES", 200)
     with Store(tmp_path / "state.db") as store:
-        engine, feed = engine_on(store, tmp_path, files)
+        engine, feed = engine_on(store, tmp_path, days)
         for _ in range(3):
             feed.step()
         engine.save()
         feed.close()
-        engine, feed = engine_on(store, tmp_path, files[:1])  # the other one was rotated away
+        engine, feed = engine_on(store, tmp_path, days[:1])  # the other one was rotated away
         drain(feed)
         engine.save()
         buckets, _ = history.everything(store)
-        assert buckets[-1]["end"] == to_rfc3339(history.LATER * SECOND - 15 * MINUTE)
-        read = engine.state(str(files[1])).position - 1
-        engine, feed = engine_on(store, tmp_path, files)  # and is back: its rest is read
+        assert buckets[-1]["end"] == to_rfc3339(DAYS_END * SECOND - 15 * MINUTE)
+        read = engine.state(str(days[1])).position - 1
+        engine, feed = engine_on(store, tmp_path, days)  # and is back: its rest is read
         drain(feed)
     assert read > 0
-    assert engine.counts["read"] == len(files[1].read_bytes().splitlines()) - read
+    assert engine.counts["read"] == len(days[1].read_bytes().splitlines()) - read
 
 
 def test_one_process_at_a_time_has_the_state_file(tmp_path: Path) -> None:
@@ -193,16 +211,16 @@ def test_files_that_were_opened_are_read_by_lowest_watermark(
 
 
 def test_a_release_that_was_kept_and_not_saved_is_told_again_without_harm(
-    tmp_path: Path, files: list[Path]
+    tmp_path: Path, days: list[Path]
 ) -> None:
     told = release("1", history.START * SECOND + 3 * MINUTE)
     with Store(tmp_path / "state.db") as store:
-        engine, feed = engine_on(store, tmp_path, files)
+        engine, feed = engine_on(store, tmp_path, days)
         feed.step()
         store.commit([release_record(told)])
         engine.tell([told])
         feed.close()
-        engine, feed = engine_on(store, tmp_path, files)
+        engine, feed = engine_on(store, tmp_path, days)
         assert engine.machines[0].releases == (), "it died before a save"
         engine.tell(kept_releases(store))
         assert engine.tell([told]) == []
