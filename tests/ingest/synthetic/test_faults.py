@@ -1,6 +1,7 @@
 """Each fault is seen in the counts where its truth says, and nowhere else."""
 
 from collections import Counter
+from functools import cache
 
 import msgspec
 import pytest
@@ -27,6 +28,7 @@ AFTER = range(15 * 60 + 1, 16 * 60)
 BOTH = pytest.mark.parametrize("aggregated", [False, True])
 
 
+@cache
 def world(*faults: Fault, aggregated: bool) -> Counter[Key]:
     """Four hours of a shop; faults last from the first to the third."""
     return hours(Shop(seed=11, start_us=OPENS, faults=faults, aggregated=aggregated), 0, 4)
