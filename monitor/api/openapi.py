@@ -1,11 +1,11 @@
 """The OpenAPI 3.1 document of all routes, at `/api/openapi.json`.
 
-Bodies that are read into structs, and answers that are written from them, are described from these; the rest
-by hand. What an operation does is the first sentence of its handler's docstring.
+What bodies and answers look like stands in `shapes.py`; what an operation does is the first sentence of its
+handler's docstring.
 """
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -13,130 +13,24 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from monitor.api.annotations import Graphite, Patched, Posted
-from monitor.api.releases import Asked
+from monitor.api.shapes import (
+    ADDED,
+    FLAGGER,
+    MESSAGE,
+    METRIC,
+    NUMBER,
+    QUERY,
+    TEXT,
+    Schema,
+    components,
+    list_of,
+    object_of,
+    ref,
+)
 from monitor.api.tokens import OPEN_READS, PROBES, TOKENS
-from monitor.model.bucket import BucketLine
-from monitor.model.incident import Incident, IncidentState
-from monitor.model.release import Arms, Scope, Status
-from monitor.release.gate import Answer
-from monitor.release.posting import LONGEST
-from monitor.release.verdict import Verdict
 
 PATH = "/api/openapi.json"
 
-_STRUCTS = (
-    *(Posted, Graphite, Patched, Asked),
-    *(Answer, Verdict, Incident, BucketLine, Arms, Scope),
-)
-_NO_PART = ("updated_at", "labels")
-"""Members of an incident that are not in its line."""
-
-Schema = dict[str, Any]
-
-
-def _ref(name: str) -> Schema:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def _object(required: Mapping[str, Schema], **more: Schema) -> Schema:
-    return {"type": "object", "required": list(required), "properties": {**required, **more}}
-
-
-def _list(item: Schema) -> Schema:
-    return {"type": "array", "items": item}
-
-
-_TEXT: Schema = {"type": "string"}
-_WORDS: Schema = {"type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": r"\S"}
-_TEXT_OR_NULL: Schema = {"type": ["string", "null"]}
-_WHOLE: Schema = {"type": "integer"}
-_COUNT: Schema = {"type": "integer", "minimum": 0}
-_TIME: Schema = {"type": "string", "format": "date-time"}
-_TIME_OR_NULL: Schema = {"type": ["string", "null"], "format": "date-time"}
-_STATUS: Schema = {"type": "string", "enum": [status.value for status in Status]}
-
-_RELEASE_POSTED = {
-    **_object(
-        {"service": _WORDS, "environment": _WORDS, "version": _WORDS, "status": _STATUS},
-        started_at=_TIME_OR_NULL,
-        finished_at=_TIME_OR_NULL,
-        url={"anyOf": [_WORDS, {"type": "null"}]},
-        commit={"anyOf": [_WORDS, {"type": "null"}]},
-        scope={
-            "anyOf": [
-                _object(
-                    {},
-                    metrics={"type": ["array", "null"], "items": _TEXT},
-                    segments={
-                        "type": ["object", "null"],
-                        "additionalProperties": {"anyOf": [_TEXT, _list(_TEXT)]},
-                    },
-                )
-                | {"additionalProperties": False},
-                _list(_TEXT),
-                {"type": "null"},
-            ]
-        },
-        arms={"anyOf": [_ref("Arms"), {"type": "null"}]},
-    ),
-    "additionalProperties": False,
-    "description": "`arms` names a canary: two values of a dimension. Times default to now.",
-}
-_RELEASE = _object(
-    {
-        **dict.fromkeys(("id", "service", "environment", "version", "by"), _TEXT),
-        "status": _STATUS,
-        "started_at": _TIME,
-        "finished_at": _TIME_OR_NULL,
-        "rolled_back_at": _TIME_OR_NULL,
-        "start_known": {"type": "boolean"},
-        "url": _TEXT_OR_NULL,
-        "commit": _TEXT_OR_NULL,
-        "scope": {"anyOf": [_ref("Scope"), {"type": "null"}]},
-        "arms": {"anyOf": [_ref("Arms"), {"type": "null"}]},
-    },
-    told={"type": "string", "enum": ["new", "update", "replay"]},
-)
-_ANNOTATION = _object(
-    {
-        **dict.fromkeys(("id", "time", "timeEnd", "created", "updated", "panelId"), _WHOLE),
-        **dict.fromkeys(("text", "dashboardUID", "userName", "login"), _TEXT),
-        "tags": _list(_TEXT),
-        "data": {"type": "object"},
-    },
-    scope={"type": "object"},
-)
-_METRIC = _object(
-    {"name": _TEXT, "kind": _TEXT, "better": _TEXT, "series": _list(_ref("BucketLine"))}
-)
-_PROBLEM = _object(
-    {"type": _TEXT, "title": _TEXT, "status": _WHOLE, "detail": _TEXT},
-    mistakes=_list(_TEXT),
-    parameter=_TEXT,
-    reasons=_list(_TEXT),
-    gate_status=_ref("Gate"),
-)
-
-_QUERY: dict[str, Schema] = {
-    "service": _TEXT,
-    "environment": _TEXT,
-    "version": _TEXT,
-    "since": {**_TEXT, "description": "RFC 3339 with its offset, or a number since the epoch"},
-    "until": {**_TEXT, "description": "as `since`; excluded"},
-    "limit": _COUNT,
-    "state": {"type": "string", "enum": [*IncidentState, ""]},
-    "dimension": {**_TEXT, "description": "of the metric's segments; `all`"},
-    "segment": _TEXT,
-    "from": {**_COUNT, "maximum": 10**15 - 1, "description": "milliseconds"},
-    "to": {**_COUNT, "maximum": 10**15 - 1, "description": "milliseconds"},
-    "tags": _list(_TEXT),
-    "matchAny": {**_TEXT, "description": "`true`: any of the tags"},
-    "type": {**_TEXT, "description": "`alert` finds nothing: alerts are no annotations here"},
-    "dashboardUID": _TEXT,
-    "panelId": {**_COUNT, "maximum": 10**15 - 1},
-    "tag": _TEXT,
-}
 _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -166,7 +60,7 @@ class _Does:
     status: tuple[int, ...] = (200,)
     query: tuple[str, ...] = ()
     needed: tuple[str, ...] = ()
-    id: Schema = field(default_factory=lambda: _TEXT)
+    id: Schema = field(default_factory=lambda: TEXT)
     body: Schema | None = None
     media: tuple[str, ...] = ("application/json",)
     keyed: bool = False
@@ -175,93 +69,82 @@ class _Does:
     """Where it is not a matter of the method."""
 
 
-_NUMBER: Schema = {"type": "string", "pattern": "^[0-9]+$"}
-_NAME: Schema = {"type": "string", "minLength": 1}
-_METADATA = _object(
-    {"service": _NAME, "environment": _NAME},
-    version=_TEXT,
-    fail_open={**_TEXT, "description": "`true`: what is inconclusive passes"},
-    hook={"type": "string", "enum": ["advance", "rollback"]},
-)
-_FLAGGER = _object({"metadata": _METADATA | {"additionalProperties": _TEXT}})
-_ADDED = _object({"message": _TEXT, "id": _WHOLE})
-_MESSAGE = _object({"message": _TEXT})
 _ASKS: list[dict[str, list[str]]] = [{}]
 _SPAN = ("since", "until")
 
 _DOES: dict[tuple[str, str], _Does] = {
     ("get", "/"): _Does(answer="text/html"),
     ("get", "/metrics"): _Does(answer="text/plain"),
-    ("get", "/healthz"): _Does(answer=_object({"status": {"const": "ok"}})),
+    ("get", "/healthz"): _Does(answer=object_of({"status": {"const": "ok"}})),
     ("get", "/readyz"): _Does(
-        answer=_object(
+        answer=object_of(
             {
                 "status": {"const": "ready"},
                 "judged_until": {"type": ["string", "null"]},
                 "behind_seconds": {"type": ["number", "null"]},
                 "source_lag_events": {"type": ["integer", "null"]},
-                "means": _TEXT,
+                "means": TEXT,
             }
         )
     ),
-    ("get", PATH): _Does(answer=_object({"openapi": _TEXT, "paths": {"type": "object"}})),
+    ("get", PATH): _Does(answer=object_of({"openapi": TEXT, "paths": {"type": "object"}})),
     ("get", "/api/v1/alerts"): _Does(
-        answer=_object({"alerts": _list(_ref("Incident"))}), query=("state",), problems=(400,)
+        answer=object_of({"alerts": list_of(ref("Incident"))}), query=("state",), problems=(400,)
     ),
-    ("get", "/api/v1/metrics"): _Does(answer=_object({"metrics": _list(_METRIC)})),
+    ("get", "/api/v1/metrics"): _Does(answer=object_of({"metrics": list_of(METRIC)})),
     ("get", "/api/v1/metrics/{name}/buckets"): _Does(
-        answer=_object({"buckets": _list(_ref("BucketLine"))}),
+        answer=object_of({"buckets": list_of(ref("BucketLine"))}),
         query=("dimension", "segment", *_SPAN),
         problems=(400, 404),
     ),
     ("get", "/api/annotations"): _Does(
-        answer=_list(_ref("Annotation")),
+        answer=list_of(ref("Annotation")),
         query=("from", "to", "limit", "tags", "matchAny", "type", "dashboardUID", "panelId"),
         problems=(400,),
     ),
     ("get", "/api/annotations/tags"): _Does(
-        answer=_object({"result": _object({"tags": _list({"type": "object"})})}),
+        answer=object_of({"result": object_of({"tags": list_of({"type": "object"})})}),
         query=("tag", "limit"),
         problems=(400,),
     ),
-    ("get", "/api/annotations/{id}"): _Does(id=_NUMBER, answer=_ref("Annotation"), problems=(404,)),
+    ("get", "/api/annotations/{id}"): _Does(id=NUMBER, answer=ref("Annotation"), problems=(404,)),
     ("post", "/api/annotations"): _Does(
-        answer=_ADDED, body=_ref("Posted"), keyed=True, problems=(409,)
+        answer=ADDED, body=ref("Posted"), keyed=True, problems=(409,)
     ),
     ("post", "/api/annotations/graphite"): _Does(
-        answer=_ADDED, body=_ref("Graphite"), keyed=True, problems=(409,)
+        answer=ADDED, body=ref("Graphite"), keyed=True, problems=(409,)
     ),
     ("put", "/api/annotations/{id}"): _Does(
-        id=_NUMBER, answer=_MESSAGE, body=_ref("Posted"), problems=(404,)
+        id=NUMBER, answer=MESSAGE, body=ref("Posted"), problems=(404,)
     ),
     ("patch", "/api/annotations/{id}"): _Does(
-        id=_NUMBER, answer=_MESSAGE, body=_ref("Patched"), problems=(404,)
+        id=NUMBER, answer=MESSAGE, body=ref("Patched"), problems=(404,)
     ),
-    ("delete", "/api/annotations/{id}"): _Does(id=_NUMBER, answer=_MESSAGE, problems=(404,)),
+    ("delete", "/api/annotations/{id}"): _Does(id=NUMBER, answer=MESSAGE, problems=(404,)),
     ("get", "/api/v1/releases"): _Does(
-        answer=_object({"releases": _list(_ref("Release"))}),
+        answer=object_of({"releases": list_of(ref("Release"))}),
         query=("service", "environment", *_SPAN, "limit"),
         problems=(400,),
     ),
     ("post", "/api/v1/releases"): _Does(
-        answer=_ref("Release"), status=(200, 201), body=_ref("ReleasePosted"), problems=(409,)
+        answer=ref("Release"), status=(200, 201), body=ref("ReleasePosted"), problems=(409,)
     ),
-    ("get", "/api/v1/releases/{id}"): _Does(answer=_ref("Release"), problems=(404,)),
-    ("get", "/api/v1/releases/{id}/verdict"): _Does(answer=_ref("Verdict"), problems=(404,)),
+    ("get", "/api/v1/releases/{id}"): _Does(answer=ref("Release"), problems=(404,)),
+    ("get", "/api/v1/releases/{id}/verdict"): _Does(answer=ref("Verdict"), problems=(404,)),
     ("get", "/api/v1/verdict"): _Does(
-        answer=_ref("Verdict"),
+        answer=ref("Verdict"),
         query=("service", "environment", "version"),
         needed=("service", "environment"),
         problems=(400, 404),
     ),
     ("post", "/api/v1/gates/evaluate"): _Does(
-        answer=_ref("Answer"), body=_ref("Asked"), security=_ASKS
+        answer=ref("Answer"), body=ref("Asked"), security=_ASKS
     ),
     ("post", "/api/v1/gates/flagger"): _Does(
-        answer=_ref("Answer"), body=_FLAGGER, problems=(412,), security=_ASKS
+        answer=ref("Answer"), body=FLAGGER, problems=(412,), security=_ASKS
     ),
     ("post", "/api/v1/cdevents"): _Does(
-        answer=_ref("Release"),
+        answer=ref("Release"),
         status=(200, 201),
         body={"type": "object"},
         media=("application/json", "application/cloudevents+json"),
@@ -301,7 +184,7 @@ def document(app: web.Application) -> dict[str, Any]:
             "description": "Metrics, alerts, annotations, releases and gates of one monitor.",
         },
         "paths": paths,
-        "components": {"schemas": _schemas(), "securitySchemes": _SECURITY},
+        "components": {"schemas": components(), "securitySchemes": _SECURITY},
     }
 
 
@@ -331,27 +214,6 @@ _SECURITY = {
 }
 
 
-def _schemas() -> dict[str, Schema]:
-    _, found = msgspec.json.schema_components(_STRUCTS, ref_template="#/components/schemas/{name}")
-    schemas = {name: _short(schema) for name, schema in found.items()}
-    incident = schemas["Incident"]
-    for name in _NO_PART:
-        del incident["properties"][name]
-        incident["required"].remove(name)
-    return schemas | {
-        "ReleasePosted": _RELEASE_POSTED,
-        "Release": _RELEASE,
-        "Annotation": _ANNOTATION,
-        "Problem": _PROBLEM,
-    }
-
-
-def _short(schema: Schema) -> Schema:
-    """Descriptions without the docstrings' list of attributes."""
-    text = schema.get("description", "").partition("\n\n")[0]
-    return {**schema, "description": " ".join(text.split())} if text else schema
-
-
 def _operation(method: str, path: str, handler: Any, does: _Does) -> dict[str, Any]:
     parameters: list[dict[str, Any]] = [
         {"name": part[1:-1], "in": "path", "required": True, "schema": does.id}
@@ -363,7 +225,7 @@ def _operation(method: str, path: str, handler: Any, does: _Does) -> dict[str, A
             "name": name,
             "in": "query",
             "required": name in does.needed,
-            "schema": _QUERY[name] | ({"minLength": 1} if name in does.needed else {}),
+            "schema": QUERY[name] | ({"minLength": 1} if name in does.needed else {}),
         }
         for name in does.query
     ]
@@ -383,7 +245,7 @@ def _operation(method: str, path: str, handler: Any, does: _Does) -> dict[str, A
 
 def _responses(does: _Does, *, probe: bool) -> dict[str, Any]:
     media = does.answer if isinstance(does.answer, str) else "application/json"
-    schema = _TEXT if isinstance(does.answer, str) else does.answer
+    schema = TEXT if isinstance(does.answer, str) else does.answer
     answered = {
         str(status): {"description": "Fine", "content": {media: {"schema": schema}}}
         for status in does.status
@@ -393,7 +255,7 @@ def _responses(does: _Does, *, probe: bool) -> dict[str, Any]:
     problems = {
         str(status): {
             "description": _TITLES[status],
-            "content": {"application/problem+json": {"schema": _ref("Problem")}},
+            "content": {"application/problem+json": {"schema": ref("Problem")}},
         }
         for status in sorted({*usual, *of_body, *does.problems})
     }
