@@ -203,10 +203,10 @@ class Scene:
 
 
 def tell(scene: Scene, prometheus: Server) -> Story:
-    """Four weeks, an incident, its end."""
+    """Three weeks, an incident, its end."""
     story, run = scene.story, scene.run
     now = wall_clock() // SECOND // shop.STEP * shop.STEP
-    start, fault = now - 29 * shop.DAY, now - 12 * shop.HOUR
+    start, fault = now - 22 * shop.DAY, now - 12 * shop.HOUR
     over, end = fault + 4 * shop.HOUR, now - 2 * shop.HOUR
     create_topic(scene.kafka.address, f"{PREFIX}.events")
     run.start()
