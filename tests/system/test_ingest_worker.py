@@ -226,11 +226,13 @@ async def test_an_offset_that_is_gone_is_found_in_the_frames(
     async with setting.at_work():
         await setting.orders(10)
         await setting.until_counted(10)
+    assert setting.value("source_offsets_gone_total") == 0
     await setting.orders(5)
     source = setting.service.source.model_copy(update={"group": "another"})
     setting.service = replace(setting.service, source=source)
     async with setting.at_work():
         await setting.until_counted(15)
+    assert setting.value("source_offsets_gone_total") == 1
     assert await setting.counted() == 15
     check_chain(await setting.frames())
 
