@@ -22,6 +22,9 @@ CHUNK_LINES = 20_000
 CHUNK_CELLS = 50_000
 """Lines and cells read of a file before another one may have its turn: a flush, and so a frame."""
 
+PIECE_LINES = 500
+"""Lines between two looks whether it is time for a flush: months of a quiet history may be in a thousand."""
+
 _log = structlog.get_logger(__name__)
 
 SHOP = "shop"
@@ -58,7 +61,7 @@ class FilesFeed:
     def _rest(self, file: LineFile) -> Iterator[list[bytes]]:
         """The lines that were not read before."""
         left = self._engine.state(file.name).position - 1
-        for lines in file.blocks():
+        for lines in file.pieces(PIECE_LINES):
             fresh = lines[left:] if left else lines
             left = max(0, left - len(lines))
             if fresh:

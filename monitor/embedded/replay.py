@@ -24,6 +24,8 @@ from monitor.model.time import FOREVER
 CHUNK_LINES = 20_000
 CHUNK_CELLS = 50_000
 """Lines and cells read of a file before another one may have its turn: a flush, and so a frame."""
+PIECE_LINES = 500
+"""Lines between two looks whether that is reached."""
 
 
 class Sink(Protocol):
@@ -81,7 +83,7 @@ class Replay:
         surveyed = any(isinstance(trial, Survey) for trial in trials)
         self._frame_us = FRAME_US if surveyed else FOREVER
         self._readers: dict[int, Iterator[list[bytes]]] = {
-            i: _blocks(file, surveyed=surveyed) for i, file in enumerate(self._files)
+            i: file.pieces(BLOCK_LINES if surveyed else PIECE_LINES) for i, file in enumerate(self._files)
         }
         self._ingests = [
             Ingest(plan, fields, source=i, sources=len(self._files), name=file.name, clock=clock)
@@ -142,14 +144,6 @@ class Replay:
             injections=[t.result(span) for t in self._trials if isinstance(t, Trial)],
             surveys=[t.result(span, self.machine) for t in self._trials if isinstance(t, Survey)],
         )
-
-
-def _blocks(file: LineFile, *, surveyed: bool) -> Iterator[list[bytes]]:
-    """The lines of a file; in small pieces where frames must not span much time."""
-    for lines in file.blocks():
-        size = BLOCK_LINES if surveyed else max(len(lines), 1)
-        for first in range(0, len(lines), size):
-            yield lines[first : first + size]
 
 
 def reasons_in_words(reasons: Mapping[str, int]) -> str:

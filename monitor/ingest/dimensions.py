@@ -1,5 +1,6 @@
 """The dimensions of events, by number: the same bytes come again and again, and are decoded once."""
 
+import weakref
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -64,7 +65,8 @@ class _OfBytes(dict[bytes, int]):
 
     def __init__(self, dimensions: Dimensions) -> None:
         super().__init__()
-        self._dimensions = dimensions
+        # No cycle: what is forgotten must go at once, since the collector hardly ever looks.
+        self._dimensions = weakref.proxy(dimensions)
 
     def __missing__(self, text: bytes) -> int:
         if len(self) >= MOST_TEXTS:
@@ -73,5 +75,6 @@ class _OfBytes(dict[bytes, int]):
             found = fields.dimensions(_decode(text)) if text else {}
         except Fault as fault:
             raise msgspec.DecodeError(fault.detail) from None
-        number = self[text] = self._dimensions.of(found)
+        number: int = self._dimensions.of(found)
+        self[text] = number
         return number

@@ -76,6 +76,16 @@ class LineFile:
             self.warnings.append(f"{self.name}: {what} ({rest.cut} in all)")
         self.close()
 
+    def pieces(self, size: int) -> Iterator[list[bytes]]:
+        """The lines, at most so many at a time; raises as `blocks` does.
+
+        Args:
+            size: lines of a piece.
+        """
+        for lines in self.blocks():
+            for first in range(0, len(lines), size):
+                yield lines[first : first + size]
+
     def close(self) -> None:
         """Release the file; done by itself where it is read to its end."""
         self._stream.close()
