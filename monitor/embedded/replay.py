@@ -83,7 +83,8 @@ class Replay:
         surveyed = any(isinstance(trial, Survey) for trial in trials)
         self._frame_us = FRAME_US if surveyed else FOREVER
         self._readers: dict[int, Iterator[list[bytes]]] = {
-            i: file.pieces(BLOCK_LINES if surveyed else PIECE_LINES) for i, file in enumerate(self._files)
+            i: file.pieces(BLOCK_LINES if surveyed else PIECE_LINES)
+            for i, file in enumerate(self._files)
         }
         self._ingests = [
             Ingest(plan, fields, source=i, sources=len(self._files), name=file.name, clock=clock)
