@@ -15,6 +15,7 @@ from monitor.embedded.trial import Trial
 from monitor.embedded.verdicts import Verdicts
 from monitor.ingest.envelope import Fields
 from monitor.ingest.files import LineFile
+from monitor.ingest.pace import MOST, Pace
 from monitor.ingest.source import Ingest
 from monitor.model.event import DeadLetter
 from monitor.model.frame import release_frame
@@ -24,8 +25,6 @@ from monitor.model.time import FOREVER
 CHUNK_LINES = 20_000
 CHUNK_CELLS = 50_000
 """Lines and cells read of a file before another one may have its turn: a flush, and so a frame."""
-PIECE_LINES = 500
-"""Lines between two looks whether that is reached."""
 
 
 class Sink(Protocol):
@@ -82,9 +81,9 @@ class Replay:
         self._files = list(files)
         surveyed = any(isinstance(trial, Survey) for trial in trials)
         self._frame_us = FRAME_US if surveyed else FOREVER
+        self._paces = [Pace(BLOCK_LINES if surveyed else MOST) for _ in self._files]
         self._readers: dict[int, Iterator[list[bytes]]] = {
-            i: file.pieces(BLOCK_LINES if surveyed else PIECE_LINES)
-            for i, file in enumerate(self._files)
+            i: file.pieces(self._paces[i].next) for i, file in enumerate(self._files)
         }
         self._ingests = [
             Ingest(plan, fields, source=i, sources=len(self._files), name=file.name, clock=clock)
@@ -101,12 +100,15 @@ class Replay:
     def _read_chunk(self, source: int) -> None:
         ingest, file = self._ingests[source], self._files[source]
         before, taken, since_us = file.bytes_read, 0, ingest.watermark_us
+        pace, waiting = self._paces[source], 0
         ended = True
         for lines in self._readers[source]:
             ingest.add_many(lines)
             taken += len(lines)
             is_long = ingest.watermark_us - since_us >= self._frame_us
-            if taken >= CHUNK_LINES or ingest.cells >= CHUNK_CELLS or is_long:
+            waited, waiting = waiting, ingest.cells
+            pace.took(waiting - waited)
+            if taken >= CHUNK_LINES or waiting >= CHUNK_CELLS or is_long:
                 ended = False
                 break
         if ended:

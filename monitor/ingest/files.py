@@ -76,15 +76,18 @@ class LineFile:
             self.warnings.append(f"{self.name}: {what} ({rest.cut} in all)")
         self.close()
 
-    def pieces(self, size: int) -> Iterator[list[bytes]]:
-        """The lines, at most so many at a time; raises as `blocks` does.
+    def pieces(self, size: Callable[[], int]) -> Iterator[list[bytes]]:
+        """The lines, a piece at a time; raises as `blocks` does.
 
         Args:
-            size: lines of a piece.
+            size: asked for the lines of each piece, at least 1.
         """
         for lines in self.blocks():
-            for first in range(0, len(lines), size):
-                yield lines[first : first + size]
+            first = 0
+            while first < len(lines):
+                stop = first + size()
+                yield lines[first:stop]
+                first = stop
 
     def close(self) -> None:
         """Release the file; done by itself where it is read to its end."""

@@ -232,7 +232,7 @@ async def test_an_offset_that_is_gone_is_found_in_the_frames(
     setting.service = replace(setting.service, source=source)
     async with setting.at_work():
         await setting.until_counted(15)
-    assert setting.value("source_offsets_gone_total") == 1
+    assert setting.value("source_offsets_gone_total") == 2  # of both partitions
     assert await setting.counted() == 15
     check_chain(await setting.frames())
 
