@@ -70,7 +70,7 @@ def values(count: int) -> Iterator[bytes]:
 
 CASES = {
     "history": (history, BUSY, "backfill", (30, 360)),
-    "quiet": (quiet, QUIET, "backfill", (4, 20)),
+    "quiet": (quiet, QUIET, "backfill", (4, 12)),
     "values": (values, VALUES, "replay", (100_000, 400_000, 1_000_000)),
 }
 
