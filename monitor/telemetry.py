@@ -172,10 +172,16 @@ class Counters:
         restarts: how often a role was started again after a fault, by role.
         dropped: how often a partition (of the source, or a shard) was let go of after an error, to be
             opened again, by role.
+        offsets_gone: how often the group had no offset of a source, and the frames told where it stood.
+        states_lost: shards that began in the middle of the log, with no snapshot that could be used.
+        log_resets: shards whose log was made anew below their snapshot.
         view_errors: how often the view could not be written, or a record not be used.
         clock_jumps: how often the wall clock was set by more than a few seconds, by role.
         role_resident, role_files, role_tasks: bytes of memory, open files and asyncio tasks of a role's
             process, by role; of two processes of one role, those of the one that spoke last.
+        role_seen: when a role's process last spoke of itself, Unix seconds, by role.
+        role_memory_limit, role_file_limit: what a role's process may hold at most: bytes, which it may
+            have to share with the other roles, and open files.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -232,6 +238,16 @@ class Counters:
         self.dropped = counter(
             "partitions_dropped_total", "Partitions dropped after an error, to be reopened.", "role"
         )
+        self.offsets_gone = counter(
+            "source_offsets_gone_total",
+            "Offsets of the group that were gone, and found in the frames.",
+        )
+        self.states_lost = counter(
+            "shard_states_lost_total", "Shards begun in the middle of the log, without a state."
+        )
+        self.log_resets = counter(
+            "log_resets_total", "Shards whose log was made anew below their snapshot."
+        )
         self.view_errors = counter(
             "view_errors_total", "Writes of the view that failed, and records passed over."
         )
@@ -239,6 +255,15 @@ class Counters:
         self.role_resident = latest("role_resident_bytes", "Memory of a role's process.", "role")
         self.role_files = latest("role_open_files", "Open files of a role's process.", "role")
         self.role_tasks = latest("role_tasks", "Asyncio tasks of a role's process.", "role")
+        self.role_seen = latest(
+            "role_seen_timestamp_seconds", "When a role's process last spoke of itself.", "role"
+        )
+        self.role_memory_limit = latest(
+            "role_memory_limit_bytes", "Memory that a role's process may hold at most.", "role"
+        )
+        self.role_file_limit = latest(
+            "role_file_limit", "Open files that a role's process may hold at most.", "role"
+        )
         self._begin()
 
     def flushed(self, counts: Mapping[str, int], reasons: Iterable[str]) -> None:
@@ -277,9 +302,9 @@ class Counters:
             self.frames: ("applied", "repeated", "quarantined", "gap"),
             self.snapshots: ("written", "failed", "restored"),
             self.alertmanager_posts: ("sent", "rejected", "failed"),
-            self.restarts: ("ingest", "core", "serve"),
+            self.restarts: ("ingest", "core", "serve", "hooks"),
             self.dropped: ("ingest", "core"),
-            self.clock_jumps: ("ingest", "core", "serve"),
+            self.clock_jumps: ("ingest", "core", "serve", "hooks"),
         }
         for metric, values in known.items():
             for value in values:

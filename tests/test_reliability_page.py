@@ -41,3 +41,16 @@ def test_its_rules_exist() -> None:
     named = [name for name in NAMED if re.fullmatch(r"Monitor[A-Z]\w+", name)]
     assert len(named) > 10
     assert [name for name in named if f"alert: {name}\n" not in rules] == []
+
+
+def test_every_fault_has_a_test_a_metric_a_log_line_and_a_rule() -> None:
+    rules = (ROOT / "dashboards" / "prometheus" / "monitor.rules.yaml").read_text()
+    table = PAGE.split("## Faults")[1].split("\n\n")[1].splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table[2:]]
+    assert len(rows) > 15
+    for fault, _, tests, metrics, lines, named in rows:
+        assert all((tests, metrics, lines)), fault
+        assert "monitor_" in metrics, fault
+        alerts = re.findall(r"`(Monitor\w+)`", named)
+        assert alerts, fault
+        assert all(f"alert: {alert}\n" in rules for alert in alerts), fault

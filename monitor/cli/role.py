@@ -130,7 +130,7 @@ def command(name: str, config: Path, state: Path, instance: str | None, again: b
         asyncio.run(
             _until_stopped(
                 getattr(role, name),
-                lambda: (watch_clock(wall_clock, jumps), keep_vitals(name, counters)),
+                lambda: (watch_clock(wall_clock, jumps), keep_vitals(name, counters, wall_clock)),
             )
         )
 

@@ -1,4 +1,4 @@
-"""What a role's process holds, for `/metrics`: memory, open files, asyncio tasks.
+"""What a role's process holds, for `/metrics`: memory, open files, asyncio tasks, and that it is there.
 
 prometheus-client's own process collector knows the process that is asked only, not the other roles.
 """
@@ -7,6 +7,9 @@ import asyncio
 import os
 from pathlib import Path
 
+from monitor.cli.limits import file_limit, memory_limit
+from monitor.clock import Clock
+from monitor.model.time import SECOND
 from monitor.telemetry import Counters
 
 EVERY_SECONDS = 5.0
@@ -33,8 +36,24 @@ def observe(role: str, counters: Counters, *, tasks: int, proc: Path = _SELF) ->
     counters.role_files.labels(role).set(files)
 
 
-async def keep_vitals(role: str, counters: Counters) -> None:
-    """Show it every few seconds until cancelled."""
+def show_limits(role: str, counters: Counters, *, root: Path = Path("/")) -> None:
+    """Show what the process may hold at most, where the system tells.
+
+    Args:
+        role: the label.
+        counters: where to.
+        root: of the file system.
+    """
+    if (memory := memory_limit(root)) is not None:
+        counters.role_memory_limit.labels(role).set(memory)
+    if (files := file_limit(root)) is not None:
+        counters.role_file_limit.labels(role).set(files)
+
+
+async def keep_vitals(role: str, counters: Counters, clock: Clock) -> None:
+    """Show it every few seconds until cancelled; a process that is frozen or gone falls silent."""
+    show_limits(role, counters)
     while True:
+        counters.role_seen.labels(role).set(clock() / SECOND)
         observe(role, counters, tasks=len(asyncio.all_tasks()))
         await asyncio.sleep(EVERY_SECONDS)

@@ -13,6 +13,7 @@ from monitor.definitions.plan import Plan
 from monitor.embedded.engine import Engine, Keeper
 from monitor.errors import InputError
 from monitor.ingest.files import STANDARD_INPUT, LineFile, expand, open_files
+from monitor.ingest.pace import Pace
 from monitor.ingest.synthetic import Shop
 from monitor.model.time import MINUTE
 from monitor.settings import SyntheticSource
@@ -53,12 +54,13 @@ class FilesFeed:
             if file.name not in self._files:
                 _tell_if_changed(file, engine.state(file.name).note)
                 file.close()
+        self._paces = {name: Pace() for name in self._files}
         self._readers = {name: self._rest(file) for name, file in self._files.items()}
 
     def _rest(self, file: LineFile) -> Iterator[list[bytes]]:
         """The lines that were not read before."""
         left = self._engine.state(file.name).position - 1
-        for lines in file.blocks():
+        for lines in file.pieces(self._paces[file.name].next):
             fresh = lines[left:] if left else lines
             left = max(0, left - len(lines))
             if fresh:
@@ -75,11 +77,13 @@ class FilesFeed:
             return None
         engine = self._engine
         name = min(self._readers, key=lambda n: (engine.watermark_us(n), engine.state(n).number))
-        taken = 0
+        taken = waiting = 0
         for lines in self._readers[name]:
             engine.feed(name, lines)
             taken += len(lines)
-            if taken >= CHUNK_LINES or engine.waiting(name) >= CHUNK_CELLS:
+            before, waiting = waiting, engine.waiting(name)
+            self._paces[name].took(waiting - before)
+            if taken >= CHUNK_LINES or waiting >= CHUNK_CELLS:
                 return engine.flush(name)
         del self._readers[name]
         engine.note(name, self._files[name].size or 0)

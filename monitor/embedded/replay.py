@@ -15,6 +15,7 @@ from monitor.embedded.trial import Trial
 from monitor.embedded.verdicts import Verdicts
 from monitor.ingest.envelope import Fields
 from monitor.ingest.files import LineFile
+from monitor.ingest.pace import MOST, Pace
 from monitor.ingest.source import Ingest
 from monitor.model.event import DeadLetter
 from monitor.model.frame import release_frame
@@ -80,8 +81,9 @@ class Replay:
         self._files = list(files)
         surveyed = any(isinstance(trial, Survey) for trial in trials)
         self._frame_us = FRAME_US if surveyed else FOREVER
+        self._paces = [Pace(BLOCK_LINES if surveyed else MOST) for _ in self._files]
         self._readers: dict[int, Iterator[list[bytes]]] = {
-            i: _blocks(file, surveyed=surveyed) for i, file in enumerate(self._files)
+            i: file.pieces(self._paces[i].next) for i, file in enumerate(self._files)
         }
         self._ingests = [
             Ingest(plan, fields, source=i, sources=len(self._files), name=file.name, clock=clock)
@@ -98,12 +100,15 @@ class Replay:
     def _read_chunk(self, source: int) -> None:
         ingest, file = self._ingests[source], self._files[source]
         before, taken, since_us = file.bytes_read, 0, ingest.watermark_us
+        pace, waiting = self._paces[source], 0
         ended = True
         for lines in self._readers[source]:
             ingest.add_many(lines)
             taken += len(lines)
             is_long = ingest.watermark_us - since_us >= self._frame_us
-            if taken >= CHUNK_LINES or ingest.cells >= CHUNK_CELLS or is_long:
+            waited, waiting = waiting, ingest.cells
+            pace.took(waiting - waited)
+            if taken >= CHUNK_LINES or waiting >= CHUNK_CELLS or is_long:
                 ended = False
                 break
         if ended:
@@ -142,14 +147,6 @@ class Replay:
             injections=[t.result(span) for t in self._trials if isinstance(t, Trial)],
             surveys=[t.result(span, self.machine) for t in self._trials if isinstance(t, Survey)],
         )
-
-
-def _blocks(file: LineFile, *, surveyed: bool) -> Iterator[list[bytes]]:
-    """The lines of a file; in small pieces where frames must not span much time."""
-    for lines in file.blocks():
-        size = BLOCK_LINES if surveyed else max(len(lines), 1)
-        for first in range(0, len(lines), size):
-            yield lines[first : first + size]
 
 
 def reasons_in_words(reasons: Mapping[str, int]) -> str:

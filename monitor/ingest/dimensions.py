@@ -31,27 +31,20 @@ class Dimensions:
     """
 
     def __init__(self, names: Sequence[str]) -> None:
-        self.names = tuple(names)
-        self.values: list[Values] = []
-        self._numbers: dict[Values, int] = {}
-        self._seen: list[set[str | None]] = [set() for _ in self.names]
-        self.of_bytes = _OfBytes(self)
+        # Nothing here refers back: what is forgotten must go at once, since a role's collector hardly
+        # ever looks.
+        self._numbering = _Numbering(names)
+        self.names, self.values = self._numbering.names, self._numbering.values
+        self.of_bytes = _OfBytes(self._numbering)
 
     def of(self, dimensions: Mapping[str, str]) -> int:
         """The number of the dimensions of an event."""
-        values = tuple(map(dimensions.get, self.names))
-        number = self._numbers.get(values)
-        if number is None:
-            number = self._numbers[values] = len(self.values)
-            self.values.append(values)
-            for seen, value in zip(self._seen, values, strict=True):
-                seen.add(value)
-        return number
+        return self._numbering.of(dimensions)
 
     @property
     def most(self) -> int:
         """No dimension had more different values than so many."""
-        return max(map(len, self._seen), default=0)
+        return max(map(len, self._numbering.seen), default=0)
 
     @property
     def is_full(self) -> bool:
@@ -59,12 +52,33 @@ class Dimensions:
         return len(self.values) > MOST
 
 
+class _Numbering:
+    """The numbers, and what they stand for."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = tuple(names)
+        self.values: list[Values] = []
+        self.seen: list[set[str | None]] = [set() for _ in self.names]
+        self._numbers: dict[Values, int] = {}
+
+    def of(self, dimensions: Mapping[str, str]) -> int:
+        """The number of these, a new one if they are new."""
+        values = tuple(map(dimensions.get, self.names))
+        number = self._numbers.get(values)
+        if number is None:
+            number = self._numbers[values] = len(self.values)
+            self.values.append(values)
+            for seen, value in zip(self.seen, values, strict=True):
+                seen.add(value)
+        return number
+
+
 class _OfBytes(dict[bytes, int]):
     """A dict that makes the entries that it lacks."""
 
-    def __init__(self, dimensions: Dimensions) -> None:
+    def __init__(self, numbering: _Numbering) -> None:
         super().__init__()
-        self._dimensions = dimensions
+        self._numbering = numbering
 
     def __missing__(self, text: bytes) -> int:
         if len(self) >= MOST_TEXTS:
@@ -73,5 +87,5 @@ class _OfBytes(dict[bytes, int]):
             found = fields.dimensions(_decode(text)) if text else {}
         except Fault as fault:
             raise msgspec.DecodeError(fault.detail) from None
-        number = self[text] = self._dimensions.of(found)
+        number = self[text] = self._numbering.of(found)
         return number

@@ -76,6 +76,19 @@ class LineFile:
             self.warnings.append(f"{self.name}: {what} ({rest.cut} in all)")
         self.close()
 
+    def pieces(self, size: Callable[[], int]) -> Iterator[list[bytes]]:
+        """The lines, a piece at a time; raises as `blocks` does.
+
+        Args:
+            size: asked for the lines of each piece, at least 1.
+        """
+        for lines in self.blocks():
+            first = 0
+            while first < len(lines):
+                stop = first + size()
+                yield lines[first:stop]
+                first = stop
+
     def close(self) -> None:
         """Release the file; done by itself where it is read to its end."""
         self._stream.close()

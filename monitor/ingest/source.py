@@ -40,6 +40,9 @@ from monitor.model.time import FOREVER, NEVER
 
 _DIMENSIONS_A_CELL: Final = 2
 """What else waits for a flush, in cells: so many of it cost the memory of one."""
+_CELLS_A_BUCKET: Final = 50
+"""What the core decides on one frame is all in its memory: a frame of a quiet history ends after a thousand
+buckets, not after the 50,000 lines of a busy one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +128,8 @@ class Ingest:
         self._start = self._stop = position
         self._lost = self._accepted = 0
         self._ended = False
+        self._flushed_us = self._watermark.watermark_us
+        self._narrowest_us = min((m.calendar.width_us for m in plan.metrics), default=plan.base_us)
 
     def _open(self) -> None:
         """Begin with empty memories of dimensions, combinations and series."""
@@ -160,7 +165,15 @@ class Ingest:
             self._lines.held
             + self._dead.held
             + (len(self._dimensions.values) - self._known) // _DIMENSIONS_A_CELL
+            + self._passed * _CELLS_A_BUCKET
         )
+
+    @property
+    def _passed(self) -> int:
+        """How many buckets of a metric the watermark has passed since the last flush."""
+        watermark_us = self._watermark.watermark_us
+        since_us = self._flushed_us if self._flushed_us != NEVER else self._placing.first_us
+        return max(0, watermark_us - since_us) // self._narrowest_us
 
     def add(self, position: int, payload: bytes, arrival_us: int | None = None) -> None:
         """Take in one message."""
@@ -288,6 +301,7 @@ class Ingest:
 
     def _forget(self) -> None:
         self._start, self._lost, self._accepted = self._stop, 0, 0
+        self._flushed_us = self._watermark.watermark_us
         self._dead.forget()
         self._slots.clear()
         self._placing.close()

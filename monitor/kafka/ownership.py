@@ -92,9 +92,7 @@ class Ownership(Generic[U]):
         """Open what was assigned, let go of what was not, and put every position right."""
         assigned = self._consumer.assignment()
         for place in list(self._units.keys() - assigned):
-            await self._close(place, graceful=False)
-            del self._units[place]
-            _log.info("partition.released", role=self._role, partition=place.partition)
+            await self._release(place)
         if self._generation.number != self._seen:
             self._seen = self._generation.number
             for place in self.open_units:
@@ -115,7 +113,10 @@ class Ownership(Generic[U]):
             self._consumer.seek(place, self._units[place].next_offset)
 
     async def guarded(self, place: TopicPartition, work: Awaitable[Any]) -> None:
-        """Await work of an open unit; on any error the unit is dropped and opened again later."""
+        """Await work of an open unit; on any error the unit is dropped and opened again later.
+
+        What goes wrong because the group has given the partition to another member meanwhile is none.
+        """
         try:
             await work
         except Exception as error:  # noqa: BLE001 - whatever it is, the state can be loaded again
@@ -123,6 +124,9 @@ class Ownership(Generic[U]):
 
     async def drop(self, place: TopicPartition, error: BaseException) -> None:
         """Close a unit whose state can no longer be trusted; it is opened again in a second."""
+        if place not in self._consumer.assignment():
+            await self._release(place)
+            return
         _log.warning(
             "partition.dropped",
             role=self._role,
@@ -137,6 +141,13 @@ class Ownership(Generic[U]):
         """Let go of everything; what was let go of already stays so."""
         held = list(self._open)
         await asyncio.gather(*(self._close(place, graceful=graceful) for place in held))
+
+    async def _release(self, place: TopicPartition) -> None:
+        """Let go of what the group has given to another member, or may: a hand-over as planned."""
+        await self._close(place, graceful=False)
+        del self._units[place]
+        self._retry_at.pop(place, None)
+        _log.info("partition.released", role=self._role, partition=place.partition)
 
     async def _try_open(self, place: TopicPartition) -> None:
         unit = self._units.get(place)

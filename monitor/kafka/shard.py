@@ -136,6 +136,7 @@ class Shard:
             first = (await consumer.beginning_offsets([place]))[place]
             end = (await consumer.end_offsets([place]))[place]
         if self._saved_at is None and first > 0:
+            self._counters.states_lost.inc()
             _log.error(
                 "shard.state_lost",
                 shard=self.number,
@@ -144,6 +145,7 @@ class Shard:
                 "first buckets may be partial",
             )
         if self.next_offset > end:
+            self._counters.log_resets.inc()
             _log.error("shard.log_is_new", shard=self.number, offset=self.next_offset, end=end)
             self.next_offset = 0
 

@@ -105,6 +105,7 @@ class SourcePartition:
             # Deleted with its topic, or expired with its group: the frames know how far it was read.
             offset = await chain_end(self._broker, self._topics.name(FRAMES), 0, number)
             if offset is not None:
+                self._counters.offsets_gone.inc()
                 _log.warning("source.offset_gone", partition=number, frames_end=offset)
         first = (await self._consumer.beginning_offsets([self.place]))[self.place]
         end = (await self._consumer.end_offsets([self.place]))[self.place]

@@ -1,7 +1,15 @@
 """What the log says of a backlog."""
 
+import io
+import json
+import logging
+from collections.abc import Iterator
 from typing import Any
 
+import pytest
+import structlog
+
+from monitor import telemetry
 from monitor.kafka.catching_up import SAY_SECONDS, CatchUp
 
 
@@ -46,3 +54,30 @@ def test_the_end_of_a_backlog_is_told_once() -> None:
     steps = [(0.0, 0, 900_000), (SAY_SECONDS, 1, 899_999)]
     said = told([*steps, (40, 900_000, 0), (41, 900_000, 0), (80, 900_000, 0)])
     assert [event for event, _ in said] == ["ingest.catching_up", "ingest.caught_up"]
+
+
+@pytest.fixture
+def _logging_as_before() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.contextvars.clear_contextvars()
+    structlog.reset_defaults()
+
+
+@pytest.mark.usefixtures("_logging_as_before")
+def test_it_is_logged_as_everything_else_is() -> None:
+    stream = io.StringIO()
+    telemetry.configure(stream=stream)
+    structlog.contextvars.bind_contextvars(role="ingest")
+    watch = CatchUp(3)
+    watch.note(0, 0, 900_000)
+    watch.note(SAY_SECONDS, 150_000, 750_000)
+    line = json.loads(stream.getvalue())
+    assert (line["event"], line["role"], line["done_in_seconds"]) == (
+        "ingest.catching_up",
+        "ingest",
+        150,
+    )

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import structlog
 from aiokafka.structs import TopicPartition
 from prometheus_client import CollectorRegistry
 
@@ -17,9 +18,10 @@ class Member:
 
     def __init__(self) -> None:
         self.sought: list[tuple[TopicPartition, int]] = []
+        self.assigned = {FIRST, SECOND}
 
     def assignment(self) -> set[TopicPartition]:
-        return {FIRST, SECOND}
+        return self.assigned
 
     def seek(self, place: TopicPartition, offset: int) -> None:
         self.sought.append((place, offset))
@@ -56,3 +58,46 @@ async def test_an_error_drops_its_own_partition_and_is_counted() -> None:
     assert registry.get_sample_value("monitor_partitions_dropped_total", {"role": "ingest"}) == 1
     await held.settle()
     assert held.open_units.keys() == {SECOND}, "it is opened again after a pause"
+
+
+async def test_a_partition_that_another_member_is_given_at_work_is_released_and_no_error() -> None:
+    registry = CollectorRegistry()
+    member: Any = Member()
+    held: Ownership[Any] = Ownership(
+        member, lambda _: Unit(), role="ingest", counters=Counters(registry)
+    )
+    await held.settle()
+
+    async def is_given_away() -> None:
+        await asyncio.sleep(0)
+        member.assigned = {SECOND}
+        message = "Partition is not assigned"
+        raise AssertionError(message)
+
+    with structlog.testing.capture_logs() as logged:
+        await held.guarded(FIRST, is_given_away())
+        await held.settle()
+    assert [(one["event"], one["log_level"]) for one in logged] == [("partition.released", "info")]
+    assert held.open_units.keys() == {SECOND}
+    assert registry.get_sample_value("monitor_partitions_dropped_total", {"role": "ingest"}) == 0
+    member.assigned = {FIRST, SECOND}
+    await held.settle()
+    assert held.open_units.keys() == {FIRST, SECOND}, "it may come back at once"
+
+
+async def test_an_opening_that_a_rebalance_overtakes_is_no_error() -> None:
+    registry = CollectorRegistry()
+    member: Any = Member()
+
+    class Overtaken(Unit):
+        async def open(self) -> None:
+            await asyncio.sleep(0)
+            member.assigned = set()
+            raise ConnectionError
+
+    held: Ownership[Any] = Ownership(
+        member, lambda _: Overtaken(), role="core", counters=Counters(registry)
+    )
+    await held.settle()
+    assert held.open_units == {}
+    assert registry.get_sample_value("monitor_partitions_dropped_total", {"role": "core"}) == 0

@@ -213,6 +213,8 @@ async def test_a_log_that_was_made_anew_is_read_from_its_start(setting: Setting)
     async with working(setting.worker().run):
         assert (await setting.alerts("0|20"))["0|20"] == b"30"
     assert setting.frames("repeated") == 1
+    assert setting.value("log_resets_total") == 1
+    assert setting.value("shard_states_lost_total") == 0
 
 
 async def test_a_shard_that_must_begin_in_the_middle_of_the_log_says_so(setting: Setting) -> None:
@@ -224,6 +226,8 @@ async def test_a_shard_that_must_begin_in_the_middle_of_the_log_says_so(setting:
         async with working(setting.worker().run):
             assert await setting.alerts("0|10") == {"0|10": b"10"}
     assert [one["first"] for one in logged if one["event"] == "shard.state_lost"] == [1]
+    assert setting.value("shard_states_lost_total") == 1
+    assert setting.value("log_resets_total") == 0
 
 
 async def _is_gone(admin: Any, topic: str) -> bool:

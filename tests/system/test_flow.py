@@ -54,6 +54,9 @@ SERIES = (
     "monitor_role_resident_bytes",
     "monitor_role_open_files",
     "monitor_role_tasks",
+    "monitor_role_seen_timestamp_seconds",
+    "monitor_role_memory_limit_bytes",
+    "monitor_role_file_limit",
 )
 
 

@@ -143,6 +143,8 @@ async def test_every_event_is_in_one_frame_whoever_joins_leaves_or_is_cut_off(
             await setting.until_counted(900)
         await setting.orders(100, partition=1)
         await setting.until_counted(1000)
+    # Who comes or goes as planned costs nobody an error.
+    assert setting.value("partitions_dropped_total", role="ingest") == 0
     async with setting.at_work() as task:
         await setting.orders(500)
         await asyncio.sleep(1.0)
@@ -224,11 +226,13 @@ async def test_an_offset_that_is_gone_is_found_in_the_frames(
     async with setting.at_work():
         await setting.orders(10)
         await setting.until_counted(10)
+    assert setting.value("source_offsets_gone_total") == 0
     await setting.orders(5)
     source = setting.service.source.model_copy(update={"group": "another"})
     setting.service = replace(setting.service, source=source)
     async with setting.at_work():
         await setting.until_counted(15)
+    assert setting.value("source_offsets_gone_total") == 2  # of both partitions
     assert await setting.counted() == 15
     check_chain(await setting.frames())
 

@@ -1,6 +1,8 @@
-"""The broker is killed and comes back: nothing is lost and nothing is counted twice.
+"""The broker is away for minutes: nothing is lost, nothing is counted twice, nobody need do anything.
 
-`make chaos` with 40 faults or more has it away for minutes.
+Every time that a client or the broker keeps is shortened, so that all of them end several times before the broker
+is back: to the service it is as if that had been away for minutes. `make chaos` with 40 faults or more has it
+away for minutes indeed.
 """
 
 import asyncio
@@ -9,6 +11,7 @@ import json
 import pytest
 from prometheus_client import CollectorRegistry
 
+from monitor.kafka import broker
 from monitor.model.record import Stream
 from monitor.telemetry import Counters
 from tests.system.kafka_io import table, until, working
@@ -20,11 +23,25 @@ pytestmark = [pytest.mark.system, pytest.mark.slow]
 
 AFTER_SECONDS = 60.0
 AWAY_SECONDS = 20.0
-"""Longer than a session, a request, a connection and a transaction may last: every one of them ends."""
+SHORT_MS = {
+    "_SESSION_MS": 6_000,
+    "_HEARTBEAT_MS": 1_000,
+    "_MAX_POLL_MS": 6_000,
+    "_TRANSACTION_MS": 4_000,
+    "_REQUEST_MS": 4_000,
+    "METADATA_MS": 2_000,
+}
+"""The broker takes no shorter session."""
 PER_MINUTE = 120
 
 
-async def test_a_killed_broker_costs_time_and_no_event(kafka: Kafka) -> None:
+async def test_a_broker_that_is_away_for_minutes_costs_time_and_no_event(
+    kafka: Kafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, milliseconds in SHORT_MS.items():
+        assert milliseconds < getattr(broker, name)
+        assert milliseconds * 3 < AWAY_SECONDS * 1000
+        monkeypatch.setattr(broker, name, milliseconds)
     setting = Setting(kafka, "outage", orders_plan(shards=1))
     await setting.create()
     core = setting.service.core(counters=Counters(CollectorRegistry()), instance=None)

@@ -6,6 +6,7 @@ from monitor.definitions.plan import Plan
 from monitor.export.dashboards.rule import JOB, SELECTED, Rule, grown
 from monitor.export.dashboards.rules_faults import faults
 from monitor.export.dashboards.rules_reading import progress, reading
+from monitor.export.dashboards.rules_roles import roles
 
 _PLACE = "job, instance"
 _APPLIED = 'outcome="applied"'
@@ -20,6 +21,7 @@ def rules(plan: Plan) -> dict[str, Any]:
         "monitor-deciding": _deciding(),
         "monitor-telling": _telling(),
         "monitor-faults": faults(),
+        "monitor-roles": roles(),
     }
     return {
         "groups": [
