@@ -16,7 +16,7 @@ from functools import partial
 
 import numpy as np
 from benchmarks.score import Series, apart, counted, f1, own, rolling_z
-from benchmarks.score_worlds import sign, wander, wave
+from benchmarks.score_worlds import wander, wave
 
 HALVES = ("seen", "held")
 WINDOWS = (20, 60, 240)
@@ -34,6 +34,7 @@ class Base:
         kinds: anomalies that make sense here, `spikes` where it is not said.
         least, most: what values cannot leave.
         whole: whether values are counts.
+        up: the ways that an anomaly may go.
     """
 
     step: float
@@ -44,6 +45,7 @@ class Base:
     least: float = -np.inf
     most: float = np.inf
     whole: bool = False
+    up: tuple[int, ...] = (-1, 1)
 
 
 Kind = Callable[[np.random.Generator, np.ndarray, int, Base], int]
@@ -52,31 +54,31 @@ Kind = Callable[[np.random.Generator, np.ndarray, int, Base], int]
 
 def spike(rng: np.random.Generator, x: np.ndarray, at: int, base: Base) -> int:
     rows = int(rng.integers(1, 4))
-    x[at : at + rows] += sign(rng) * rng.uniform(8, 16) * base.noise
+    x[at : at + rows] += float(rng.choice(base.up)) * rng.uniform(8, 16) * base.noise
     return rows
 
 
 def burst(rng: np.random.Generator, x: np.ndarray, at: int, base: Base) -> int:
     rows = int(rng.integers(5, 15))
-    x[at : at + rows] += rng.uniform(6, 14, rows) * base.noise
+    x[at : at + rows] += base.up[-1] * rng.uniform(6, 14, rows) * base.noise
     return rows
 
 
 def shift(rng: np.random.Generator, x: np.ndarray, at: int, base: Base) -> int:
     rows = int(rng.integers(25, 90))
-    x[at : at + rows] += sign(rng) * rng.uniform(5, 9) * base.noise
+    x[at : at + rows] += float(rng.choice(base.up)) * rng.uniform(5, 9) * base.noise
     return rows
 
 
 def lasting(rng: np.random.Generator, x: np.ndarray, at: int, base: Base) -> int:
     """A level that stays; its first 20 rows are labelled."""
-    x[at:] += sign(rng) * rng.uniform(7, 12) * base.noise
+    x[at:] += float(rng.choice(base.up)) * rng.uniform(7, 12) * base.noise
     return 20
 
 
 def ramp(rng: np.random.Generator, x: np.ndarray, at: int, base: Base) -> int:
     rows = int(rng.integers(30, 80))
-    x[at : at + rows] += sign(rng) * 10 * base.noise * np.linspace(0.2, 1, rows)
+    x[at : at + rows] += float(rng.choice(base.up)) * 10 * base.noise * np.linspace(0.2, 1, rows)
     return rows
 
 
@@ -218,7 +220,7 @@ def short(rng: np.random.Generator) -> Base:
 def nearly_constant(rng: np.random.Generator) -> Base:
     """A success rate that is nearly always 1."""
     x = 100 - np.round(rng.exponential(0.08, 5000) * (rng.random(5000) < 0.3), 2)
-    return Base(step=60, values=x, noise=0.4, most=100, kinds=("drop", "shift", "burst", "ramp"))
+    return Base(step=60, values=x, noise=0.4, most=100, up=(-1,), kinds=("drop", "shift", "burst", "ramp"))
 
 
 def web_synthetic(rng: np.random.Generator) -> Base:

@@ -3,9 +3,10 @@
 from typing import Final
 
 _WARM_UP: Final = 100
-_THRESHOLD: Final = 2.5
-_REFRACTORY: Final = 30
-_RISE: Final = 0.2
+_THRESHOLD: Final = 3.0
+_REFRACTORY: Final = 10
+_STRANGER: Final = 1.0
+_RISE: Final = 0.1
 _FALL: Final = 0.2 / 1_000
 
 
@@ -18,12 +19,13 @@ class Alarm:
     a line have been below.
     """
 
-    __slots__ = ("_below", "_raised", "_rows")
+    __slots__ = ("_below", "_open", "_peak", "_raised", "_rows")
 
     def __init__(self) -> None:
         self._rows = 0
         self._raised = 0.0
-        self._below = _REFRACTORY + 1
+        self._below = self._open = _REFRACTORY + 1
+        self._peak = 0.0
 
     @property
     def threshold(self) -> float:
@@ -40,11 +42,16 @@ class Alarm:
         self._rows += 1
         self._raised = max(0.0, self._raised - _FALL)
         self._below += 1
+        self._open += 1
         if not self.warm or evidence < self.threshold:
             return False
-        opens = self._below > _REFRACTORY
+        opens = self._below > _REFRACTORY or (
+            self._open > _REFRACTORY and evidence >= self._peak + _STRANGER
+        )
         if opens:
             self._raised += _RISE
+            self._open = 0
+        self._peak = evidence if self._below > _REFRACTORY else max(self._peak, evidence)
         self._below = 0
         return opens
 

@@ -11,7 +11,7 @@ from monitor.score.alarm import Alarm
 from monitor.score.forecasts import Forecasts
 from monitor.score.runs import Runs
 from monitor.score.scale import clipped
-from monitor.score.signals import NAMES, RESIDUALS, Signals
+from monitor.score.signals import MEMORY, NAMES, RESIDUALS, Signals
 from monitor.score.spacing import Spacing
 from monitor.score.tail import LOGISTIC, Tail, Tails
 
@@ -26,7 +26,7 @@ _MOST: Final = 15.0
 _BAND: Final = 2.7
 _LEAST_BREAK: Final = 0.05
 _BREAK: Final = 1.5
-_STUCK_A_ROW: Final = 0.4
+_STUCK_A_ROW: Final = 0.5
 _MISSING_A_ROW: Final = 1.0
 _WIDEST: Final = 10.0
 _UNITS_RATE: Final = 0.01
@@ -35,8 +35,7 @@ _STRANGE: Final = 0.5
 _SHAPE: Final = NAMES.index("shape")
 _SHAPES: Final = 100
 """Looks at the shape before it counts."""
-_BEYOND_PAST_SHAPE: Final = 1.0
-"""Less than of the others: stretches overlap, so that there are fewer of them than rows."""
+_LESS: Final = tuple(log10(MEMORY.get(name, 1)) for name in NAMES)
 _REMEMBERED: Final = 100
 _LARGEST: Final = 1e140
 """Squares of larger values overflow."""
@@ -187,11 +186,10 @@ class SeriesScorer:
         """The highest evidence of any signal, and which."""
         best, which = 0.0, 0
         if self._rows >= _YOUNG:
+            cap = log10(self._rows + 1) + _BEYOND_PAST
             for place, signal in enumerate(signals):
                 if signal > 1:
-                    found = self._tails[place].evidence(signal)
-                    if place == _SHAPE:
-                        found = min(found, log10(self._rows) + _BEYOND_PAST_SHAPE)
+                    found = min(self._tails[place].evidence(signal), cap - _LESS[place])
                     if found > best:
                         best, which = found, place
         return best, _REASONS[which]

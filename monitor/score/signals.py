@@ -22,6 +22,9 @@ NAMES: Final = (
 """The signals, in the order in which they are given."""
 RESIDUALS: Final = frozenset(NAMES) - {"volatile", "calm", "shape"}
 """Those that have about variance 1 by their scale."""
+MEMORY: Final = {
+    "shift": 4, "volatile": 8, "calm": 30, "season_shift": 20, "sequence_shift": 10, "shape": 10,
+}  # fmt: skip
 _SLOW: Final = 0.0005
 _WINSOR: Final = 5.0
 _YOUNG: Final = 30

@@ -22,6 +22,9 @@ _EXACT: Final = 0.01
 _BODY: Final = 0.05
 _LEAST_SCALE: Final = 0.02
 """Of the 1 % point: a signal that hardly varies must not make its next change infinitely rare."""
+_FEW: Final = 3
+_NEAR: Final = 5
+_LEEWAY: Final = 0.5
 _OFTEN, _SELDOM = 20, 200
 """Rows between two looks at the histogram; a twentieth of the past in between."""
 _HEAVY: Final = 1e6
@@ -61,7 +64,11 @@ class Tail:
             return 0.0
         if value > self._edge:
             excess = _SHAPE * (value - self._edge) / self._scale
-            return self._at_edge + log10(1 + excess) / _SHAPE
+            found = self._at_edge + log10(1 + excess) / _SHAPE
+            above = sums[_TOP - _bin(value) + _NEAR]
+            if above >= _FEW * self._weight:
+                return min(found, log10(sums[_TOP] / above) + _LEEWAY)
+            return found
         above = sums[_TOP - _bin(value)]
         return log10(sums[_TOP] / above) if above > 0 else self._at_edge
 
