@@ -156,7 +156,7 @@ def server(rng: np.random.Generator) -> Base:
     for begin in range(int(rng.integers(20, 80)), 4000, int(rng.integers(60, 200))):
         x[begin : begin + 4] += rng.uniform(3, 6)
     return Base(
-        step=300, values=x, noise=2, least=0, most=100,
+        step=300, values=x, noise=2, least=0, most=100, up=(1,),
         kinds=("shift", "burst", "lasting", "flat", "wider"),
     )  # fmt: skip
 

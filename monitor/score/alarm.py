@@ -3,7 +3,7 @@
 from typing import Final
 
 _WARM_UP: Final = 100
-_THRESHOLD: Final = 3.0
+_THRESHOLD: Final = 2.8
 _REFRACTORY: Final = 10
 _STRANGER: Final = 1.0
 _RISE: Final = 0.1

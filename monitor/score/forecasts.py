@@ -37,13 +37,14 @@ class Forecasts:
 
     __slots__ = (
         "_auto_rows", "_autoregression", "_errors", "_last", "_level", "_next_fit", "_next_search",
-        "_profile", "_rows", "auto", "expected", "history", "period", "profile",
+        "_profile", "_rows", "auto", "expected", "history", "period", "profile", "scatter",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.history = History()
         self.period: int | None = None
         self.expected = self.profile = self.auto = _NAN
+        self.scatter = 1.0
         self._level = self._last = _NAN
         self._profile: Profile | None = None
         self._autoregression = Autoregression()
@@ -70,6 +71,7 @@ class Forecasts:
             self._level += max(_LEVEL_RATE, 1 / rows) * step
         self._last = value
         if self._profile is not None:
+            self._profile.learn_scatter(self.history.next, min(abs(value-self.expected), 2*limit) *6/ limit)
             self._profile.learn(self.history.next, value, limit)
         self.history.append(value)
         if rows >= self._next_search:
@@ -103,6 +105,7 @@ class Forecasts:
     def _look_ahead(self) -> None:
         history = self.history
         self.profile = _NAN if self._profile is None else self._profile.expected(history.next)
+        self.scatter = 1.0 if self._profile is None else self._profile.scatter(history.next)
         self.auto = self._autoregression.forecast(history.values)
         level, last, profile, auto = self._errors
         self.expected, least = (self._last, last) if last < level else (self._level, level)

@@ -9,12 +9,16 @@ _SLOTS: Final = 48
 _LEAST: Final = 3
 """Values that a slot needs before it is believed."""
 _RATE: Final = 0.02
+_SCATTER_RATE: Final = 0.01
+_USUAL_RATE: Final = 0.001
+_PRIOR: Final = 10
+_WIDEST: Final = 4.0
 
 
 class Profile:
     """What is expected at each place of the period, from earlier periods."""
 
-    __slots__ = ("_counts", "_means", "_period")
+    __slots__ = ("_counts", "_means", "_period", "_scatter", "_seen", "_usual")
 
     def __init__(self, period: int, history: Sequence[float], first: int) -> None:
         """Learn from what is known of earlier periods.
@@ -28,6 +32,9 @@ class Profile:
         slots = min(period, _SLOTS)
         self._means = [0.0] * slots
         self._counts = [0] * slots
+        self._scatter = [1.0] * slots
+        self._seen = [_PRIOR] * slots
+        self._usual = 1.0
         for number, value in enumerate(history, first):
             self.learn(number, value, float("inf"))
 
@@ -39,6 +46,20 @@ class Profile:
         """The mean of the slot of row `number`; NaN where too little is known."""
         slot = self._slot(number)
         return self._means[slot] if self._counts[slot] >= _LEAST else float("nan")
+
+    def scatter(self, number: int) -> float:
+        """How much wider than usual residuals scatter at row `number`."""
+        slot, scatter = self._slot(number), self._scatter
+        after = slot + 1 if slot + 1 < len(scatter) else 0
+        here = (scatter[slot - 1] + 2 * scatter[slot] + scatter[after]) / 4
+        return min(max(here / self._usual, 1 / _WIDEST), _WIDEST)
+
+    def learn_scatter(self, number: int, size: float) -> None:
+        """Take in the size of a residual, in units of the usual one."""
+        slot = self._slot(number)
+        self._seen[slot] = seen = self._seen[slot] + 1
+        self._scatter[slot] += max(_SCATTER_RATE, 1 / seen) * (size - self._scatter[slot])
+        self._usual += _USUAL_RATE * (size - self._usual)
 
     def learn(self, number: int, value: float, limit: float) -> None:
         """Move the slot's mean towards a value, by a step that is at most that of `limit`."""

@@ -199,7 +199,7 @@ class SeriesScorer:
         if self._rows < _YOUNG:
             return 0.0
         high, low = self._signals.high, self._signals.low
-        beyond = max(value - high, low - value) / noise
+        beyond = max(value - high, low - value)
         if not beyond > _LEAST_BREAK * (high - low) > 0:
             return 0.0
         return log10((self._rows + 1) / 2) * min(1 + beyond / (high - low), _BREAK)
@@ -244,6 +244,9 @@ class SeriesScorer:
         return expected - unit * below, expected + unit * above
 
     def _noise(self, value: float, n: float) -> float:
+        return self._forecasts.scatter * self._few(value, n)
+
+    def _few(self, value: float, n: float) -> float:
         """How much wider a value of so few units scatters; a count is its own number of units."""
         if isnan(n) or isnan(self._units) or (self._counts and n == value):
             return 1.0

@@ -79,7 +79,7 @@ class Signals:
         """
         spread = self._spread
         z = (value - forecasts.expected) / (self.scale * noise)
-        slow = (value - self._mean) / (spread * noise)
+        slow = (value - self._mean) / spread
         near = clipped(z, _CLIP)
         recent = self._recent
         return [
