@@ -3,10 +3,10 @@
 from typing import Final
 
 _WARM_UP: Final = 100
-_THRESHOLD: Final = 2.8
+_THRESHOLD: Final = 3.0
 _REFRACTORY: Final = 10
 _STRANGER: Final = 1.0
-_RISE: Final = 0.1
+_RISE: Final = 0.05
 _FALL: Final = 0.2 / 1_000
 
 

@@ -124,7 +124,7 @@ class SeriesScorer:
         """The score of a row, 0 to 1; learns nothing."""
         value, time, n = _row(x)
         value = clipped(value, _LARGEST) if isfinite(value) else _NAN
-        return score_of(self._evidence(value, time, self._noise(value, n))[0])
+        return score_of(self._evidence(value, time, self._few(value, n))[0])
 
     def learn_one(self, x: Mapping[str, float]) -> None:
         """Learn a row."""
@@ -139,12 +139,12 @@ class SeriesScorer:
             n: units behind the value; NaN where that is unknown.
         """
         value = clipped(value, _LARGEST) if isfinite(value) else _NAN
-        noise = self._noise(value, n)
+        few = self._few(value, n)
         expected = self._forecasts.expected
-        lower, upper = self._band(expected, noise)
-        evidence, reason, signals = self._evidence(value, time, noise)
+        lower, upper = self._band(expected, few)
+        evidence, reason, signals = self._evidence(value, time, few)
         alert = self._alarm.step(evidence)
-        self._learn(value, time, n, noise, signals)
+        self._learn(value, time, n, few, signals)
         if not self._alarm.warm and reason is not Reason.MISSING:
             reason = Reason.LEARNING
         elif evidence < self._alarm.threshold and not alert and reason is not Reason.MISSING:
@@ -160,7 +160,7 @@ class SeriesScorer:
         )
 
     def _evidence(
-        self, value: float, time: float, noise: float
+        self, value: float, time: float, few: float
     ) -> tuple[float, Reason, list[float]]:
         rows = self._rows
         cap = log10(rows + 1) + _BEYOND_PAST
@@ -169,13 +169,13 @@ class SeriesScorer:
             return max(0.0, min(longer, cap) - _MANY_SIGNALS), Reason.MISSING, []
         if rows == 0:
             return 0.0, Reason.ORDINARY, []
-        signals = self._signals.measure(value, self._forecasts, noise)
+        signals = self._signals.measure(value, self._forecasts, few)
         best, reason = self._strangest(signals)
         if value == self._last and (found := self._stuck.if_longer()) > best:
             best, reason = found, Reason.STUCK
         best = min(best, cap) - _MANY_SIGNALS
         for found, other in (
-            (self._beyond(value, noise), Reason.BEYOND_PAST),
+            (self._beyond(value, few), Reason.BEYOND_PAST),
             (self._gap(time), Reason.MISSING),
         ):
             if found > best:
@@ -194,12 +194,12 @@ class SeriesScorer:
                         best, which = found, place
         return best, _REASONS[which]
 
-    def _beyond(self, value: float, noise: float) -> float:
+    def _beyond(self, value: float, few: float) -> float:
         """Evidence of a value outside all that was seen; 0 inside."""
         if self._rows < _YOUNG:
             return 0.0
         high, low = self._signals.high, self._signals.low
-        beyond = max(value - high, low - value)
+        beyond = max(value - high, low - value) / few
         if not beyond > _LEAST_BREAK * (high - low) > 0:
             return 0.0
         return log10((self._rows + 1) / 2) * min(1 + beyond / (high - low), _BREAK)
@@ -213,7 +213,7 @@ class SeriesScorer:
         return min(self._missing.if_longer() * absent, most) - _MANY_SIGNALS
 
     def _learn(
-        self, value: float, time: float, n: float, noise: float, signals: list[float]
+        self, value: float, time: float, n: float, few: float, signals: list[float]
     ) -> None:
         absent = self._spacing.absent(time)
         self._spacing.learn(time)
@@ -233,18 +233,15 @@ class SeriesScorer:
             self._stuck.learn(longer=value == self._last)
         self._last = value
         self._rows += 1
-        self._signals.learn(value, self._forecasts, noise)
+        self._signals.learn(value, self._forecasts, few)
         self._forecasts.learn(value, self._signals.limit, self._spacing.rows_a_day())
 
-    def _band(self, expected: float, noise: float) -> tuple[float, float]:
+    def _band(self, expected: float, few: float) -> tuple[float, float]:
         if self._rows < _YOUNG:
             return _NAN, _NAN
-        unit = self._signals.scale * noise
+        unit = self._signals.scale * self._forecasts.scatter * few
         above, below = self._tails[0].value_at(_BAND), self._tails[1].value_at(_BAND)
         return expected - unit * below, expected + unit * above
-
-    def _noise(self, value: float, n: float) -> float:
-        return self._forecasts.scatter * self._few(value, n)
 
     def _few(self, value: float, n: float) -> float:
         """How much wider a value of so few units scatters; a count is its own number of units."""

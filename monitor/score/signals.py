@@ -69,17 +69,18 @@ class Signals:
         """How far one value may move what is learnt."""
         return _WINSOR * self.scale
 
-    def measure(self, value: float, forecasts: Forecasts, noise: float) -> list[float]:
+    def measure(self, value: float, forecasts: Forecasts, few: float) -> list[float]:
         """The signals of a value, as NAMES orders them; NaN where one is not known yet.
 
         Args:
             value: finite.
             forecasts: made before the value was known.
-            noise: how much wider than usual this value scatters.
+            few: how much wider than usual a value of so few units scatters.
         """
+        noise = few * forecasts.scatter
         spread = self._spread
         z = (value - forecasts.expected) / (self.scale * noise)
-        slow = (value - self._mean) / spread
+        slow = (value - self._mean) / (spread * few)
         near = clipped(z, _CLIP)
         recent = self._recent
         return [
@@ -95,8 +96,9 @@ class Signals:
             _NAN if self._shape is None else _PERCENT * self._shape.measure(value) / spread,
         ]
 
-    def learn(self, value: float, forecasts: Forecasts, noise: float) -> None:
+    def learn(self, value: float, forecasts: Forecasts, few: float) -> None:
         """Take one value in, before the forecasts learn it."""
+        noise = few * forecasts.scatter
         self._rows = rows = self._rows + 1
         if rows == 1:
             self._mean = self.high = self.low = value

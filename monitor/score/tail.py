@@ -23,7 +23,7 @@ _BODY: Final = 0.05
 _LEAST_SCALE: Final = 0.02
 """Of the 1 % point: a signal that hardly varies must not make its next change infinitely rare."""
 _FEW: Final = 3
-_NEAR: Final = 5
+_NEAR: Final = 2 / 3
 _LEEWAY: Final = 0.5
 _OFTEN, _SELDOM = 20, 200
 """Rows between two looks at the histogram; a twentieth of the past in between."""
@@ -65,7 +65,7 @@ class Tail:
         if value > self._edge:
             excess = _SHAPE * (value - self._edge) / self._scale
             found = self._at_edge + log10(1 + excess) / _SHAPE
-            above = sums[_TOP - _bin(value) + _NEAR]
+            above = sums[_TOP - _bin(self._edge + _NEAR * (value - self._edge))]
             if above >= _FEW * self._weight:
                 return min(found, log10(sums[_TOP] / above) + _LEEWAY)
             return found
