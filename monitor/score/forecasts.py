@@ -23,6 +23,8 @@ _SAME: Final = 0.05
 _RELEARNT: Final = 6
 """Periods from which a new profile is made."""
 _YOUNG: Final = 5
+_WIDE: Final = 2.0
+"""Limits that one residual may count for in the scatter of its place."""
 
 
 class Forecasts:
@@ -31,6 +33,7 @@ class Forecasts:
     Attributes:
         expected: the forecast that is believed; NaN before the first value.
         profile, auto: those of the profile and of the autoregression; NaN where there is none.
+        scatter: how much wider than usual residuals are at this place of the period.
         period: rows a period; None where none is known.
         history: values so far.
     """
@@ -71,7 +74,8 @@ class Forecasts:
             self._level += max(_LEVEL_RATE, 1 / rows) * step
         self._last = value
         if self._profile is not None:
-            self._profile.learn_scatter(self.history.next, min(abs(value-self.expected), 2*limit) *6/ limit)
+            off = min(abs(value - self.expected) / limit, _WIDE)
+            self._profile.learn_scatter(self.history.next, off)
             self._profile.learn(self.history.next, value, limit)
         self.history.append(value)
         if rows >= self._next_search:

@@ -36,6 +36,7 @@ _SHAPE: Final = NAMES.index("shape")
 _SHAPES: Final = 100
 """Looks at the shape before it counts."""
 _LESS: Final = tuple(log10(MEMORY.get(name, 1)) for name in NAMES)
+"""Decades that signals with a memory reach less far: so much fewer of their values are independent."""
 _REMEMBERED: Final = 100
 _LARGEST: Final = 1e140
 """Squares of larger values overflow."""
@@ -159,9 +160,7 @@ class SeriesScorer:
             reason=reason,
         )
 
-    def _evidence(
-        self, value: float, time: float, few: float
-    ) -> tuple[float, Reason, list[float]]:
+    def _evidence(self, value: float, time: float, few: float) -> tuple[float, Reason, list[float]]:
         rows = self._rows
         cap = log10(rows + 1) + _BEYOND_PAST
         if not isfinite(value):
@@ -212,9 +211,7 @@ class SeriesScorer:
         most = log10(self._rows + 1) + _BEYOND_PAST
         return min(self._missing.if_longer() * absent, most) - _MANY_SIGNALS
 
-    def _learn(
-        self, value: float, time: float, n: float, few: float, signals: list[float]
-    ) -> None:
+    def _learn(self, value: float, time: float, n: float, few: float, signals: list[float]) -> None:
         absent = self._spacing.absent(time)
         self._spacing.learn(time)
         if absent:

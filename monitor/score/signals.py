@@ -4,6 +4,7 @@ Every signal is about 1 in size where nothing happens, and larger the stranger t
 """
 
 from collections import deque
+from collections.abc import Mapping
 from math import sqrt
 from typing import Final
 
@@ -22,9 +23,10 @@ NAMES: Final = (
 """The signals, in the order in which they are given."""
 RESIDUALS: Final = frozenset(NAMES) - {"volatile", "calm", "shape"}
 """Those that have about variance 1 by their scale."""
-MEMORY: Final = {
+MEMORY: Final[Mapping[str, int]] = {
     "shift": 4, "volatile": 8, "calm": 30, "season_shift": 20, "sequence_shift": 10, "shape": 10,
 }  # fmt: skip
+"""Rows over which a signal looks back: its past is shorter by as much than it has rows."""
 _SLOW: Final = 0.0005
 _WINSOR: Final = 5.0
 _YOUNG: Final = 30

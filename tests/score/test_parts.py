@@ -237,7 +237,7 @@ def test_every_alert_raises_the_threshold_for_a_while() -> None:
         alarm.step(0.0)
     before = alarm.threshold
     alarm.step(9.0)
-    assert alarm.threshold == pytest.approx(before + 0.2, abs=1e-3)
+    assert alarm.threshold == pytest.approx(before + 0.05, abs=1e-3)
     for _ in range(1_100):
         alarm.step(0.0)
     assert alarm.threshold == before == 2.5
