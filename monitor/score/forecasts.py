@@ -23,6 +23,9 @@ _SAME: Final = 0.05
 _RELEARNT: Final = 6
 """Periods from which a new profile is made."""
 _YOUNG: Final = 5
+_YOUNG_SCALE: Final = 30
+_ABSURD: Final = 20
+"""Limits beyond which a value is not remembered as it was: no fit could get over it."""
 _WIDE: Final = 2.0
 """Limits that one residual may count for in the scatter of its place."""
 
@@ -77,6 +80,8 @@ class Forecasts:
             off = min(abs(value - self.expected) / limit, _WIDE)
             self._profile.learn_scatter(self.history.next, off)
             self._profile.learn(self.history.next, value, limit)
+        if rows > _YOUNG_SCALE:
+            value = self.expected + clipped(value - self.expected, _ABSURD * limit)
         self.history.append(value)
         if rows >= self._next_search:
             self._next_search = int(rows * _SEARCH_AGAIN)

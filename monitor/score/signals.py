@@ -31,6 +31,8 @@ _SLOW: Final = 0.0005
 _WINSOR: Final = 5.0
 _YOUNG: Final = 30
 _FEW: Final = 5
+_ABSURD: Final = 100
+"""Ranges so far by which one value may widen it."""
 _CLIP: Final = 6.0
 _CALM_CLIP: Final = 3.0
 _CALM_RATE: Final = 0.06
@@ -136,10 +138,14 @@ class Signals:
         self.scale = MAD_TO_SD * self._error + 0.1 * spread + 0.001 * (self.high - self.low)
 
     def _learn_spread(self, value: float, spread: float) -> None:
+        rows = self._rows
         step = value - self._mean
-        if self._rows > _YOUNG:
+        if rows > _YOUNG:
             step = clipped(step, _WINSOR * spread)
-        rate = max(_SLOW, 1 / self._rows)
+        rate = max(_SLOW, 1 / rows)
         self._mean += rate * step
         self._variance += rate * (step * step - self._variance)
+        # One absurd value must not make the range, and with it the scale, absurd for ever.
+        if rows > _YOUNG and (reach := _ABSURD * (self.high - self.low)) > 0:
+            value = min(max(value, self.low - reach), self.high + reach)
         self.high, self.low = max(self.high, value), min(self.low, value)
