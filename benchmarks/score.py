@@ -7,8 +7,8 @@ second half (with `--at`: one stretch for each of these shares of the series, wh
 the first third of it is not judged. `--quick` leaves river out. The figure is the point-adjusted F1 with k = 7: a
 labelled stretch counts with all its rows if an alert falls on its first 8, and is missed with all of them
 otherwise; every alert outside the labels is one false row. `monitor score` decides by itself. For every
-other detector the best of its presets, and for that the threshold that is best on the labels, are
-searched for; its alerts have the same 30 rows between them.
+other detector the best of its presets, and for that the threshold and the rows between two alerts (10 or
+30) that are best on the labels, are searched for.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from river import anomaly, compose, linear_model, optim, preprocessing, stats, t
 from monitor.score import SeriesScorer
 
 K = 7
-REFRACTORY = 30
+REFRACTORIES = (10, 30)
 LEVELS = 1 - np.logspace(-4, -1, 60)
 
 
@@ -66,10 +66,10 @@ def stretches(labels: np.ndarray) -> list[tuple[int, int]]:
     return list(zip(np.flatnonzero(edges == 1), np.flatnonzero(edges == -1), strict=True))
 
 
-def apart(strange: np.ndarray) -> np.ndarray:
-    """One alert an anomaly: the first row, and none until 30 rows in a line were ordinary."""
+def apart(strange: np.ndarray, refractory: int) -> np.ndarray:
+    """One alert an anomaly: the first row, and none until so many in a line were ordinary."""
     at = np.flatnonzero(strange)
-    first = np.diff(at, prepend=-REFRACTORY - 1) > REFRACTORY
+    first = np.diff(at, prepend=-refractory - 1) > refractory
     alerts = np.zeros(len(strange), dtype=bool)
     alerts[at[first]] = True
     return alerts
@@ -209,8 +209,8 @@ def presets() -> dict[str, dict[str, Callable[[Series], np.ndarray]]]:
     }
 
 
-def best(scores: list[np.ndarray], all_series: list[Series]) -> tuple[np.ndarray, float]:
-    """The counts with the threshold that is best over all series, and that threshold."""
+def best(scores: list[np.ndarray], all_series: list[Series]) -> tuple[np.ndarray, str]:
+    """The counts with the threshold and rows between alerts that are best over all series, and those."""
     judged = [
         (s[x.judged_from :], x.labels[x.judged_from :])
         for s, x in zip(scores, all_series, strict=True)
@@ -218,8 +218,9 @@ def best(scores: list[np.ndarray], all_series: list[Series]) -> tuple[np.ndarray
     pooled = np.concatenate([s for s, _ in judged])
     tried = []
     for threshold in np.unique(np.quantile(pooled, LEVELS)):
-        counts = [counted(apart(s >= threshold), labels) for s, labels in judged]
-        tried.append((f1(sum(counts)), threshold, counts))
+        for rows in REFRACTORIES:
+            counts = [counted(apart(s >= threshold, rows), labels) for s, labels in judged]
+            tried.append((f1(sum(counts)), f">= {threshold:.4g}, {rows} rows", counts))
     top = max(tried, key=lambda t: t[0])
     return np.array(top[2]), top[1]
 
@@ -276,7 +277,7 @@ def main() -> None:
             scores = [run(s) for s in series]
             seconds = time.process_time() - began
             found, threshold = best(scores, series)
-            tried.append((f1(found.sum(axis=0)), found, seconds, f"{preset}; >= {threshold:.4g}"))
+            tried.append((f1(found.sum(axis=0)), found, seconds, f"{preset}; {threshold}"))
         _, found, seconds, preset = max(tried, key=lambda t: t[0])
         line(name, found, series, max(seconds, 1e-9), preset)
 
