@@ -1,13 +1,14 @@
 """`monitor score` beside river's detectors and a rolling z-score, on labelled series.
 
-    python benchmarks/score.py --data kpi.npz [--rows 9000]
+    python benchmarks/score.py --data kpi.npz [--rows 9000] [--at 0.22 0.45] [--quick]
 
 Of every series a stretch is scored from nothing: it begins half of `--rows` before the first label of the
-second half, and the first third of it is not judged. The figure is the point-adjusted F1 with k = 7: a
+second half (with `--at`: one stretch for each of these shares of the series, where they do not overlap), and
+the first third of it is not judged. `--quick` leaves river out. The figure is the point-adjusted F1 with k = 7: a
 labelled stretch counts with all its rows if an alert falls on its first 8, and is missed with all of them
 otherwise; every alert outside the labels is one false row. `monitor score` decides by itself. For every
-other detector the best of its presets, and for that the threshold that is best on the labels, are
-searched for; its alerts have the same 30 rows between them.
+other detector the best of its presets, and for that the threshold and the rows between two alerts (10 or
+30) that are best on the labels, are searched for.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from river import anomaly, compose, linear_model, optim, preprocessing, stats, t
 from monitor.score import SeriesScorer
 
 K = 7
-REFRACTORY = 30
+REFRACTORIES = (10, 30)
 LEVELS = 1 - np.logspace(-4, -1, 60)
 
 
@@ -34,25 +35,29 @@ class Series:
     judged_from: int
 
 
-def read(path: str, rows: int) -> list[Series]:
+def read(path: str, rows: int, shares: list[float]) -> list[Series]:
     data = np.load(path)
     found = []
     for name in sorted({key.split("|")[0] for key in data.files}):
         value, label = data[f"{name}|value"].astype(float), data[f"{name}|label"].astype(int)
         first_time, step, half = (int(x) for x in data[f"{name}|meta"])
-        labelled = half + int(np.argmax(label[half:]))
-        begin = max(0, min(labelled - rows // 2, len(value) - rows))
-        part = slice(begin, begin + rows)
         times = first_time + step * np.arange(len(value))
-        found.append(
+        begins: list[int] = []
+        for after in [int(share * len(value)) for share in shares] or [half]:
+            labelled = after + int(np.argmax(label[after:]))
+            begin = max(0, min(labelled - rows // 2, len(value) - rows))
+            if all(abs(begin - other) >= rows for other in begins):
+                begins.append(begin)
+        found += [
             Series(
                 name=name,
-                times=times[part],
-                values=value[part],
-                labels=label[part],
+                times=times[begin : begin + rows],
+                values=value[begin : begin + rows],
+                labels=label[begin : begin + rows],
                 judged_from=rows // 3,
             )
-        )
+            for begin in begins
+        ]
     return found
 
 
@@ -61,10 +66,10 @@ def stretches(labels: np.ndarray) -> list[tuple[int, int]]:
     return list(zip(np.flatnonzero(edges == 1), np.flatnonzero(edges == -1), strict=True))
 
 
-def apart(strange: np.ndarray) -> np.ndarray:
-    """One alert an anomaly: the first row, and none until 30 rows in a line were ordinary."""
+def apart(strange: np.ndarray, refractory: int) -> np.ndarray:
+    """One alert an anomaly: the first row, and none until so many in a line were ordinary."""
     at = np.flatnonzero(strange)
-    first = np.diff(at, prepend=-REFRACTORY - 1) > REFRACTORY
+    first = np.diff(at, prepend=-refractory - 1) > refractory
     alerts = np.zeros(len(strange), dtype=bool)
     alerts[at[first]] = True
     return alerts
@@ -204,8 +209,8 @@ def presets() -> dict[str, dict[str, Callable[[Series], np.ndarray]]]:
     }
 
 
-def best(scores: list[np.ndarray], all_series: list[Series]) -> tuple[np.ndarray, float]:
-    """The counts with the threshold that is best over all series, and that threshold."""
+def best(scores: list[np.ndarray], all_series: list[Series]) -> tuple[np.ndarray, str]:
+    """The counts with the threshold and rows between alerts that are best over all series, and those."""
     judged = [
         (s[x.judged_from :], x.labels[x.judged_from :])
         for s, x in zip(scores, all_series, strict=True)
@@ -213,15 +218,27 @@ def best(scores: list[np.ndarray], all_series: list[Series]) -> tuple[np.ndarray
     pooled = np.concatenate([s for s, _ in judged])
     tried = []
     for threshold in np.unique(np.quantile(pooled, LEVELS)):
-        counts = [counted(apart(s >= threshold), labels) for s, labels in judged]
-        tried.append((f1(sum(counts)), threshold, counts))
+        for rows in REFRACTORIES:
+            counts = [counted(apart(s >= threshold, rows), labels) for s, labels in judged]
+            tried.append((f1(sum(counts)), f">= {threshold:.4g}, {rows} rows", counts))
     top = max(tried, key=lambda t: t[0])
     return np.array(top[2]), top[1]
 
 
-def line(name: str, counts: np.ndarray, rows: int, seconds: float, preset: str) -> None:
+def by_series(counts: np.ndarray, all_series: list[Series]) -> list[np.ndarray]:
+    """The counts of all stretches of a series together."""
+    sums: dict[str, np.ndarray] = {}
+    for series, found in zip(all_series, counts, strict=True):
+        sums[series.name] = sums.get(series.name, 0) + found
+    return list(sums.values())
+
+
+def line(
+    name: str, counts: np.ndarray, all_series: list[Series], seconds: float, preset: str
+) -> None:
     total = counts.sum(axis=0)
-    mean = np.mean([f1(c) for c in counts if c[4]])
+    mean = np.mean([f1(c) for c in by_series(counts, all_series) if c[4]])
+    rows = sum(len(s.values) for s in all_series)
     judged = rows * 2 / 3
     print(
         f"| {name} | {f1(total):.3f} | {mean:.3f} | {total[3]} of {total[4]} "
@@ -234,11 +251,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True)
     parser.add_argument("--rows", type=int, default=9000)
+    parser.add_argument("--at", type=float, nargs="+", default=[])
+    parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
-    series = read(options.data, options.rows)
+    series = read(options.data, options.rows, options.at)
     rows = sum(len(s.values) for s in series)
     labelled = sum(int(s.labels.sum()) for s in series)
-    print(f"{len(series)} series, {rows:,} rows, {labelled:,} of them labelled\n")
+    print(f"{len(series)} stretches, {rows:,} rows, {labelled:,} of them labelled\n")
     print("| detector | F1 | mean F1 | stretches hit | false per 1,000 rows | rows/s | preset |")
     print("|---|---:|---:|---:|---:|---:|---|")
     began = time.process_time()
@@ -248,17 +267,19 @@ def main() -> None:
         counted(alerts[s.judged_from :], s.labels[s.judged_from :])
         for (_, alerts), s in zip(results, series, strict=True)
     ]
-    line("monitor score", np.array(counts), rows, seconds, "its one preset")
+    line("monitor score", np.array(counts), series, seconds, "its one preset")
     for name, choices in presets().items():
+        if options.quick and "river" in name:
+            continue
         tried = []
         for preset, run in choices.items():
             began = time.process_time()
             scores = [run(s) for s in series]
             seconds = time.process_time() - began
             found, threshold = best(scores, series)
-            tried.append((f1(found.sum(axis=0)), found, seconds, f"{preset}; >= {threshold:.4g}"))
+            tried.append((f1(found.sum(axis=0)), found, seconds, f"{preset}; {threshold}"))
         _, found, seconds, preset = max(tried, key=lambda t: t[0])
-        line(name, found, rows, max(seconds, 1e-9), preset)
+        line(name, found, series, max(seconds, 1e-9), preset)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,11 @@ _SAME: Final = 0.05
 _RELEARNT: Final = 6
 """Periods from which a new profile is made."""
 _YOUNG: Final = 5
+_YOUNG_SCALE: Final = 30
+_ABSURD: Final = 20
+"""Limits beyond which a value is not remembered as it was: no fit could get over it."""
+_WIDE: Final = 2.0
+"""Limits that one residual may count for in the scatter of its place."""
 
 
 class Forecasts:
@@ -31,19 +36,21 @@ class Forecasts:
     Attributes:
         expected: the forecast that is believed; NaN before the first value.
         profile, auto: those of the profile and of the autoregression; NaN where there is none.
+        scatter: how much wider than usual residuals are at this place of the period.
         period: rows a period; None where none is known.
         history: values so far.
     """
 
     __slots__ = (
         "_auto_rows", "_autoregression", "_errors", "_last", "_level", "_next_fit", "_next_search",
-        "_profile", "_rows", "auto", "expected", "history", "period", "profile",
+        "_profile", "_rows", "auto", "expected", "history", "period", "profile", "scatter",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.history = History()
         self.period: int | None = None
         self.expected = self.profile = self.auto = _NAN
+        self.scatter = 1.0
         self._level = self._last = _NAN
         self._profile: Profile | None = None
         self._autoregression = Autoregression()
@@ -70,7 +77,11 @@ class Forecasts:
             self._level += max(_LEVEL_RATE, 1 / rows) * step
         self._last = value
         if self._profile is not None:
+            off = min(abs(value - self.expected) / limit, _WIDE)
+            self._profile.learn_scatter(self.history.next, off)
             self._profile.learn(self.history.next, value, limit)
+        if rows > _YOUNG_SCALE:
+            value = self.expected + clipped(value - self.expected, _ABSURD * limit)
         self.history.append(value)
         if rows >= self._next_search:
             self._next_search = int(rows * _SEARCH_AGAIN)
@@ -103,6 +114,7 @@ class Forecasts:
     def _look_ahead(self) -> None:
         history = self.history
         self.profile = _NAN if self._profile is None else self._profile.expected(history.next)
+        self.scatter = 1.0 if self._profile is None else self._profile.scatter(history.next)
         self.auto = self._autoregression.forecast(history.values)
         level, last, profile, auto = self._errors
         self.expected, least = (self._last, last) if last < level else (self._level, level)

@@ -11,7 +11,7 @@ from monitor.score.alarm import Alarm
 from monitor.score.forecasts import Forecasts
 from monitor.score.runs import Runs
 from monitor.score.scale import clipped
-from monitor.score.signals import NAMES, RESIDUALS, Signals
+from monitor.score.signals import MEMORY, NAMES, RESIDUALS, Signals
 from monitor.score.spacing import Spacing
 from monitor.score.tail import LOGISTIC, Tail, Tails
 
@@ -26,7 +26,7 @@ _MOST: Final = 15.0
 _BAND: Final = 2.7
 _LEAST_BREAK: Final = 0.05
 _BREAK: Final = 1.5
-_STUCK_A_ROW: Final = 0.4
+_STUCK_A_ROW: Final = 0.5
 _MISSING_A_ROW: Final = 1.0
 _WIDEST: Final = 10.0
 _UNITS_RATE: Final = 0.01
@@ -35,8 +35,8 @@ _STRANGE: Final = 0.5
 _SHAPE: Final = NAMES.index("shape")
 _SHAPES: Final = 100
 """Looks at the shape before it counts."""
-_BEYOND_PAST_SHAPE: Final = 1.0
-"""Less than of the others: stretches overlap, so that there are fewer of them than rows."""
+_LESS: Final = tuple(log10(MEMORY.get(name, 1)) for name in NAMES)
+"""Decades that signals with a memory reach less far: so much fewer of their values are independent."""
 _REMEMBERED: Final = 100
 _LARGEST: Final = 1e140
 """Squares of larger values overflow."""
@@ -125,7 +125,7 @@ class SeriesScorer:
         """The score of a row, 0 to 1; learns nothing."""
         value, time, n = _row(x)
         value = clipped(value, _LARGEST) if isfinite(value) else _NAN
-        return score_of(self._evidence(value, time, self._noise(value, n))[0])
+        return score_of(self._evidence(value, time, self._few(value, n))[0])
 
     def learn_one(self, x: Mapping[str, float]) -> None:
         """Learn a row."""
@@ -140,12 +140,12 @@ class SeriesScorer:
             n: units behind the value; NaN where that is unknown.
         """
         value = clipped(value, _LARGEST) if isfinite(value) else _NAN
-        noise = self._noise(value, n)
+        few = self._few(value, n)
         expected = self._forecasts.expected
-        lower, upper = self._band(expected, noise)
-        evidence, reason, signals = self._evidence(value, time, noise)
+        lower, upper = self._band(expected, few)
+        evidence, reason, signals = self._evidence(value, time, few)
         alert = self._alarm.step(evidence)
-        self._learn(value, time, n, noise, signals)
+        self._learn(value, time, n, few, signals)
         if not self._alarm.warm and reason is not Reason.MISSING:
             reason = Reason.LEARNING
         elif evidence < self._alarm.threshold and not alert and reason is not Reason.MISSING:
@@ -160,9 +160,7 @@ class SeriesScorer:
             reason=reason,
         )
 
-    def _evidence(
-        self, value: float, time: float, noise: float
-    ) -> tuple[float, Reason, list[float]]:
+    def _evidence(self, value: float, time: float, few: float) -> tuple[float, Reason, list[float]]:
         rows = self._rows
         cap = log10(rows + 1) + _BEYOND_PAST
         if not isfinite(value):
@@ -170,13 +168,13 @@ class SeriesScorer:
             return max(0.0, min(longer, cap) - _MANY_SIGNALS), Reason.MISSING, []
         if rows == 0:
             return 0.0, Reason.ORDINARY, []
-        signals = self._signals.measure(value, self._forecasts, noise)
+        signals = self._signals.measure(value, self._forecasts, few)
         best, reason = self._strangest(signals)
         if value == self._last and (found := self._stuck.if_longer()) > best:
             best, reason = found, Reason.STUCK
         best = min(best, cap) - _MANY_SIGNALS
         for found, other in (
-            (self._beyond(value, noise), Reason.BEYOND_PAST),
+            (self._beyond(value, few), Reason.BEYOND_PAST),
             (self._gap(time), Reason.MISSING),
         ):
             if found > best:
@@ -187,21 +185,20 @@ class SeriesScorer:
         """The highest evidence of any signal, and which."""
         best, which = 0.0, 0
         if self._rows >= _YOUNG:
+            cap = log10(self._rows + 1) + _BEYOND_PAST
             for place, signal in enumerate(signals):
                 if signal > 1:
-                    found = self._tails[place].evidence(signal)
-                    if place == _SHAPE:
-                        found = min(found, log10(self._rows) + _BEYOND_PAST_SHAPE)
+                    found = min(self._tails[place].evidence(signal), cap - _LESS[place])
                     if found > best:
                         best, which = found, place
         return best, _REASONS[which]
 
-    def _beyond(self, value: float, noise: float) -> float:
+    def _beyond(self, value: float, few: float) -> float:
         """Evidence of a value outside all that was seen; 0 inside."""
         if self._rows < _YOUNG:
             return 0.0
         high, low = self._signals.high, self._signals.low
-        beyond = max(value - high, low - value) / noise
+        beyond = max(value - high, low - value) / few
         if not beyond > _LEAST_BREAK * (high - low) > 0:
             return 0.0
         return log10((self._rows + 1) / 2) * min(1 + beyond / (high - low), _BREAK)
@@ -214,9 +211,7 @@ class SeriesScorer:
         most = log10(self._rows + 1) + _BEYOND_PAST
         return min(self._missing.if_longer() * absent, most) - _MANY_SIGNALS
 
-    def _learn(
-        self, value: float, time: float, n: float, noise: float, signals: list[float]
-    ) -> None:
+    def _learn(self, value: float, time: float, n: float, few: float, signals: list[float]) -> None:
         absent = self._spacing.absent(time)
         self._spacing.learn(time)
         if absent:
@@ -235,17 +230,17 @@ class SeriesScorer:
             self._stuck.learn(longer=value == self._last)
         self._last = value
         self._rows += 1
-        self._signals.learn(value, self._forecasts, noise)
+        self._signals.learn(value, self._forecasts, few)
         self._forecasts.learn(value, self._signals.limit, self._spacing.rows_a_day())
 
-    def _band(self, expected: float, noise: float) -> tuple[float, float]:
+    def _band(self, expected: float, few: float) -> tuple[float, float]:
         if self._rows < _YOUNG:
             return _NAN, _NAN
-        unit = self._signals.scale * noise
+        unit = self._signals.scale * self._forecasts.scatter * few
         above, below = self._tails[0].value_at(_BAND), self._tails[1].value_at(_BAND)
         return expected - unit * below, expected + unit * above
 
-    def _noise(self, value: float, n: float) -> float:
+    def _few(self, value: float, n: float) -> float:
         """How much wider a value of so few units scatters; a count is its own number of units."""
         if isnan(n) or isnan(self._units) or (self._counts and n == value):
             return 1.0

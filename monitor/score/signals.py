@@ -4,6 +4,7 @@ Every signal is about 1 in size where nothing happens, and larger the stranger t
 """
 
 from collections import deque
+from collections.abc import Mapping
 from math import sqrt
 from typing import Final
 
@@ -22,10 +23,16 @@ NAMES: Final = (
 """The signals, in the order in which they are given."""
 RESIDUALS: Final = frozenset(NAMES) - {"volatile", "calm", "shape"}
 """Those that have about variance 1 by their scale."""
+MEMORY: Final[Mapping[str, int]] = {
+    "shift": 4, "volatile": 8, "calm": 30, "season_shift": 20, "sequence_shift": 10, "shape": 10,
+}  # fmt: skip
+"""Rows over which a signal looks back: its past is shorter by as much than it has rows."""
 _SLOW: Final = 0.0005
 _WINSOR: Final = 5.0
 _YOUNG: Final = 30
 _FEW: Final = 5
+_ABSURD: Final = 100
+"""Ranges so far by which one value may widen it."""
 _CLIP: Final = 6.0
 _CALM_CLIP: Final = 3.0
 _CALM_RATE: Final = 0.06
@@ -66,17 +73,18 @@ class Signals:
         """How far one value may move what is learnt."""
         return _WINSOR * self.scale
 
-    def measure(self, value: float, forecasts: Forecasts, noise: float) -> list[float]:
+    def measure(self, value: float, forecasts: Forecasts, few: float) -> list[float]:
         """The signals of a value, as NAMES orders them; NaN where one is not known yet.
 
         Args:
             value: finite.
             forecasts: made before the value was known.
-            noise: how much wider than usual this value scatters.
+            few: how much wider than usual a value of so few units scatters.
         """
+        noise = few * forecasts.scatter
         spread = self._spread
         z = (value - forecasts.expected) / (self.scale * noise)
-        slow = (value - self._mean) / (spread * noise)
+        slow = (value - self._mean) / (spread * few)
         near = clipped(z, _CLIP)
         recent = self._recent
         return [
@@ -92,8 +100,9 @@ class Signals:
             _NAN if self._shape is None else _PERCENT * self._shape.measure(value) / spread,
         ]
 
-    def learn(self, value: float, forecasts: Forecasts, noise: float) -> None:
+    def learn(self, value: float, forecasts: Forecasts, few: float) -> None:
         """Take one value in, before the forecasts learn it."""
+        noise = few * forecasts.scatter
         self._rows = rows = self._rows + 1
         if rows == 1:
             self._mean = self.high = self.low = value
@@ -129,10 +138,14 @@ class Signals:
         self.scale = MAD_TO_SD * self._error + 0.1 * spread + 0.001 * (self.high - self.low)
 
     def _learn_spread(self, value: float, spread: float) -> None:
+        rows = self._rows
         step = value - self._mean
-        if self._rows > _YOUNG:
+        if rows > _YOUNG:
             step = clipped(step, _WINSOR * spread)
-        rate = max(_SLOW, 1 / self._rows)
+        rate = max(_SLOW, 1 / rows)
         self._mean += rate * step
         self._variance += rate * (step * step - self._variance)
+        # One absurd value must not make the range, and with it the scale, absurd for ever.
+        if rows > _YOUNG and (reach := _ABSURD * (self.high - self.low)) > 0:
+            value = min(max(value, self.low - reach), self.high + reach)
         self.high, self.low = max(self.high, value), min(self.low, value)

@@ -22,6 +22,11 @@ _EXACT: Final = 0.01
 _BODY: Final = 0.05
 _LEAST_SCALE: Final = 0.02
 """Of the 1 % point: a signal that hardly varies must not make its next change infinitely rare."""
+_FEW: Final = 3
+"""Values that must have been counted to bound the Pareto law."""
+_NEAR: Final = 2 / 3
+_LEEWAY: Final = 0.5
+"""What goes half as far again beyond the 1 % point as values that were counted is rarer by this at most."""
 _OFTEN, _SELDOM = 20, 200
 """Rows between two looks at the histogram; a twentieth of the past in between."""
 _HEAVY: Final = 1e6
@@ -38,7 +43,8 @@ class Tail:
     """The upper tail of a signal that is about 1 where nothing happens.
 
     Beyond the point that 1 % of the past exceeds, a generalised Pareto law goes on (Pickands 1975),
-    its scale from the 5 % and 1 % points.
+    its scale from the 5 % and 1 % points. Where rare values are nothing new (a memory that is freed
+    once in 120 rows), the count of those that went two thirds as far bounds it.
     """
 
     __slots__ = ("_at_edge", "_edge", "_least", "_scale", "_sums", "_weight", "counts")
@@ -61,7 +67,11 @@ class Tail:
             return 0.0
         if value > self._edge:
             excess = _SHAPE * (value - self._edge) / self._scale
-            return self._at_edge + log10(1 + excess) / _SHAPE
+            evidence = self._at_edge + log10(1 + excess) / _SHAPE
+            near = sums[_TOP - _bin(self._edge + _NEAR * (value - self._edge))]
+            if near < _FEW * self._weight:
+                return evidence
+            return min(evidence, log10(sums[_TOP] / near) + _LEEWAY)
         above = sums[_TOP - _bin(value)]
         return log10(sums[_TOP] / above) if above > 0 else self._at_edge
 

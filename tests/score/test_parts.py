@@ -25,6 +25,13 @@ def tail_of(values: Iterable[float], prior: Sequence[float] = ()) -> Tail:
     return tails[0]
 
 
+def test_what_was_counted_bounds_the_law_beyond_it() -> None:
+    ordinary = np.abs(np.random.default_rng(2).normal(size=5_000)).tolist()
+    freed = [50.0 + row % 7 if row % 120 == 0 else v for row, v in enumerate(ordinary)]
+    assert tail_of(ordinary).evidence(55.0) > 4
+    assert tail_of(freed).evidence(55.0) < 3
+
+
 def test_a_tail_gives_the_share_of_the_past_and_extrapolates_it() -> None:
     chance = np.random.default_rng(1)
     tail = tail_of(chance.exponential(size=20_000).tolist())
@@ -159,6 +166,25 @@ def test_a_slot_that_was_hardly_seen_is_unknown() -> None:
     assert math.isnan(Profile(4, [1.0, 2.0], 0).expected(0))
 
 
+def test_between_its_slots_a_profile_is_a_line() -> None:
+    rows = 480
+    profile = Profile(rows, [float(row % rows) for row in range(3 * rows)], 0)
+    errors = [profile.expected(row) - row for row in range(10, rows - 10)]
+    assert max(map(abs, errors)) < 0.6
+    assert 100 < profile.expected(0) < 380
+
+
+def test_scatter_is_that_of_the_place() -> None:
+    profile = Profile(48, [0.0] * 200, 0)
+    assert profile.scatter(0) == 1
+    for row in range(48 * 40):
+        profile.learn_scatter(row, 0.4 if row % 48 < 24 else 0.1)
+    assert profile.scatter(12) / profile.scatter(36) == pytest.approx(3, rel=0.1)
+    for row in range(48 * 5_000):
+        profile.learn_scatter(row, 0.0)
+    assert profile.scatter(12) == pytest.approx(1, abs=0.01)
+
+
 def test_a_scale_is_moved_little_by_one_outlier() -> None:
     scale = Scale()
     for _ in range(1_000):
@@ -227,8 +253,19 @@ def test_one_anomaly_is_one_alert() -> None:
     loud = [alarm.step(9.0) for _ in range(200)]
     assert not any(quiet)
     assert loud == [True] + [False] * 199
-    assert not any(alarm.step(0.0) for _ in range(30))
+    assert not any(alarm.step(0.0) for _ in range(10))
     assert alarm.step(9.0)
+
+
+def test_what_is_ten_times_rarer_is_another_anomaly() -> None:
+    alarm = Alarm()
+    for _ in range(200):
+        alarm.step(0.0)
+    assert alarm.step(4.0)
+    assert not any(alarm.step(evidence) for evidence in (4.2, 5.2, 4.1, 4.9, 5.0))
+    assert not alarm.step(6.1)
+    assert not alarm.step(7.0)
+    assert alarm.step(8.1)
 
 
 def test_every_alert_raises_the_threshold_for_a_while() -> None:
@@ -237,7 +274,7 @@ def test_every_alert_raises_the_threshold_for_a_while() -> None:
         alarm.step(0.0)
     before = alarm.threshold
     alarm.step(9.0)
-    assert alarm.threshold == pytest.approx(before + 0.2, abs=1e-3)
+    assert alarm.threshold == pytest.approx(before + 0.05, abs=1e-3)
     for _ in range(1_100):
         alarm.step(0.0)
-    assert alarm.threshold == before == 2.5
+    assert alarm.threshold == before == 3

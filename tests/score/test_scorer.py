@@ -1,6 +1,7 @@
 import copy
 import math
 import pickle
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -64,6 +65,18 @@ def test_scores_keep_far_tails_apart() -> None:
     assert scores[-1] < 1
     assert all(low < high for low, high in pairwise(scores))
     assert math.isclose(1 - scores[4], 1e-12, rel_tol=1e-3)
+
+
+@pytest.mark.parametrize("absurd", [1e9, 1e300, -1e300])
+@pytest.mark.parametrize("series", [noise, seasonal])
+def test_one_absurd_value_does_not_hide_what_comes_after(
+    series: Callable[[], list[float]], absurd: float
+) -> None:
+    values = shifted(series(), 60)
+    values[600] = absurd
+    found = alerts(judged(values))
+    assert 600 in found
+    assert [at for at in found if BEGIN <= at < BEGIN + 8]
 
 
 @pytest.mark.parametrize("value", [0.0, 7.0, -1e-9, 1e12])
