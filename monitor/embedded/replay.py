@@ -107,7 +107,7 @@ class Replay:
             taken += len(lines)
             is_long = ingest.watermark_us - since_us >= self._frame_us
             waited, waiting = waiting, ingest.cells
-            pace.took(waiting - waited)
+            pace.took(waiting - waited, is_long=is_long)
             if taken >= CHUNK_LINES or waiting >= CHUNK_CELLS or is_long:
                 ended = False
                 break

@@ -71,6 +71,9 @@ class Survey:
     def _begin(self, newest_us: int) -> None:
         """Open the trials that start within the frame; those before it would miss some of their events."""
         while (at_us := self._at(self._begun)) <= newest_us:
+            if not self._begun and self._first_us is not None and at_us <= self._seen_us:
+                self._first_us += self._step_us  # the first that is followed is always kept
+                continue
             if self._begun % self._stride == 0 and at_us > self._seen_us:
                 self._trials[self._begun] = Trial(
                     self._plan,

@@ -32,11 +32,12 @@ class Pace:
         """How many lines to take next, at least 1."""
         return self._lines
 
-    def took(self, cells: int) -> None:
+    def took(self, cells: int, *, is_long: bool = False) -> None:
         """Note what the lines that were taken came to.
 
         Args:
             cells: by which what waits for a flush has grown.
+            is_long: whether they made a frame span too much time.
         """
-        more = max(1, self._lines // 4) if cells > _MUCH else 2 * self._lines
+        more = max(1, self._lines // 4) if is_long or cells > _MUCH else 2 * self._lines
         self._lines = min(self._most, more)
