@@ -3,7 +3,7 @@
     python benchmarks/low_volume.py [--series 40]
 
 Everything is learnt online from nothing, as in the service, at a threshold of one false alarm per series and
-90 days. A shift starts at 9:00 of day 26 and lasts a day; the two days after it tell what it leaves behind.
+90 days. A shift starts at 9:00 of day 26 and lasts 20 hours; the two days after it tell what it leaves behind.
 """
 
 import argparse
@@ -15,9 +15,9 @@ import numpy as np
 from worlds import READY_DAY, TARGET_DAYS, World, found, simulate
 
 SHARE = "beta_binomial"
-FACTORS = (1.0, 1.5, 2.0, 3.0, 5.0, 0.5, 0.2, 0.0)
+FACTORS = (1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 0.5, 0.2, 0.0)
 BEGIN = 26 + 9 / 24
-LASTS_DAYS, AFTER_DAYS = 1.0, 2.0
+LASTS_DAYS, AFTER_DAYS = 20 / 24, 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +43,7 @@ def count(name: str, n: float, minutes: int, **changes: float) -> Low:
 
 WORLDS = [
     rate("4 % of 120 an hour, by the hour", 0.04, 120, 60),
+    rate("0.5 % of 120 an hour, by the hour", 0.005, 120, 60),
     rate("4 % of 120 an hour, by 5 minutes", 0.04, 10, 5),
     rate("1 % of 1,200 an hour, by 5 minutes", 0.01, 100, 5),
     rate("4 % of 1,200 an hour, by 5 minutes", 0.04, 100, 5),

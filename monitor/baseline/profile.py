@@ -168,13 +168,18 @@ def law_chance(weeks: Weeks, law: Codes, total: Bools, phi: Floats) -> Floats:
 
 
 def _log_values(weeks: Weeks, total: Bools, share: Bools) -> Floats:
-    """Log of the slot's value, with half a typical unit added: a slot of 0 is rare, not impossible."""
+    """Log of the slot's value, with half a typical unit added: a slot of 0 is rare, not impossible.
+
+    Of a share that is half an event, and as many units as one half has: of a rare one half of a unit's
+    events would be next to nothing, and the log of a slot without any far below all others.
+    """
     usable = ~np.isnan(weeks.x) & (weeks.n > 0)
     x, n = (np.where(usable, v, 0.0).sum(axis=(1, 2)) for v in (weeks.x, weeks.n))
     least = np.where(share, 0.5, 0.0)
     typical = (np.maximum(x, least) / np.where(n > 0, n, 1.0))[:, None, None]
     quotient = ~total[:, None, None]
-    value = (weeks.x + 0.5 * typical) / np.where(quotient, weeks.n + 0.5, 1.0)
+    more = np.where(share[:, None, None], 0.5 / typical, 0.5)
+    value = (weeks.x + more * typical) / np.where(quotient, weeks.n + more, 1.0)
     known = ~np.isnan(weeks.x) & (~quotient | (weeks.n > 0)) & (value > 0)
     return np.log(np.where(known, value, 1.0)) + np.where(known, 0.0, np.nan)
 

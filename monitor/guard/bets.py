@@ -15,11 +15,12 @@ from monitor.guard.whitened import Whitened, whiten
 from monitor.model.tick import Bools, Expectation, Floats, Observation, Traits
 from monitor.stats import beta_binomial, laws, negative_binomial
 
-SIZES = np.array([0.03, 0.06, 0.12, 0.25, 0.5])
-DELTAS = np.concatenate([SIZES, -SIZES])
+RISES = np.array([0.03, 0.06, 0.12, 0.25, 0.5, 1.0, 2.0])
+FALLS = np.array([0.03, 0.06, 0.12, 0.25, 0.5, 0.8])
+SIZES = FALLS
+DELTAS = np.concatenate([RISES, -FALLS])
 UP = DELTAS > 0
-_WEIGHTS = np.array([0.11, 0.11, 0.115, 0.08, 0.06])
-WEIGHTS = np.concatenate([_WEIGHTS, _WEIGHTS])
+WEIGHTS = np.concatenate([[0.105, 0.105, 0.11, 0.075, 0.05, 0.015, 0.015], [0.105,0.105,0.11,0.08,0.06,.015]])
 """Of the mixture: a large shift is soon found with little, a small one has long to wait."""
 SILENCE_WEIGHT = 0.05
 """Of the bet on silence; with it the weights sum to 1."""

@@ -17,7 +17,7 @@ from monitor.stats import beta_binomial, laws
 from monitor.stats.tail import log_odds, share_above, share_of
 
 STEPS = np.array([0.125, 0.25, 0.5, 1.0, 2.0])
-SHIFTS = np.concatenate([STEPS, -STEPS])
+SHIFTS = np.concatenate([STEPS, [3.0,4.0], -STEPS, [-3.0]])
 """Of log odds, in the order of `bets.DELTAS`: up, then down."""
 _UP = SHIFTS > 0
 SHARE_SDS = 2.0
