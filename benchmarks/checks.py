@@ -275,7 +275,7 @@ def eight(runs: int) -> Check:
             mean=np.repeat((n * level)[:, None], DELTAS.size, 1),
             phi=np.full((runs, DELTAS.size), 4.0),
             null=np.where(UP, eps, -eps) + np.zeros((runs, DELTAS.size)),
-            alternative=DELTAS + np.zeros((runs, DELTAS.size)),
+            alternative=np.minimum(DELTAS, 0.5 * (1 / level[:, None] + 1 + eps) - 1),
         )
         top = log_e.max(axis=1)
         best = np.maximum(best, top + np.log(np.exp(log_e - top[:, None]).mean(axis=1)))

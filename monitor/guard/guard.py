@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.guard import tail_bets
-from monitor.guard.bets import SILENCE_WEIGHT, UP, Bets, scale
+from monitor.guard.bets import SIDE_WEIGHT, SILENCE_WEIGHT, UP, Bets, scale
 from monitor.guard.evidence import Evidence
 from monitor.guard.families import Families
 from monitor.guard.incident import Bucket, Incidents
@@ -174,8 +174,7 @@ class Guard:
     def _finding(self, bucket: Bucket) -> _Finding:
         traits = bucket.traits
         allowed = np.where(UP, traits.up[:, None], traits.down[:, None])
-        side = 0.5 * (1.0 - SILENCE_WEIGHT)
-        weight = side * allowed[:, 0] + side * allowed[:, -1]
+        weight = SIDE_WEIGHT * allowed[:, 0] + SIDE_WEIGHT * allowed[:, -1]
         weight = weight + SILENCE_WEIGHT * traits.page_no_data
         weight = np.where(weight > 0, weight, 1.0)
         of_shift = self._evidence.total(allowed) / weight
