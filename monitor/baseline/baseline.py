@@ -16,7 +16,6 @@ import numpy as np
 from monitor.baseline import profile
 from monitor.baseline.autocorrelation import Autocorrelation, Process
 from monitor.baseline.band import Band
-from monitor.baseline.codes import WIDE
 from monitor.baseline.days import weeks_of
 from monitor.baseline.dispersion import Dispersion
 from monitor.baseline.fitting import fit_profiles
@@ -26,7 +25,7 @@ from monitor.baseline.level import Level
 from monitor.baseline.quarters import Quarters
 from monitor.baseline.slots import Slots
 from monitor.baseline.tail import Tail
-from monitor.baseline.weeks import against_profile
+from monitor.baseline.weeks import against_profile, units_of
 from monitor.model.drift import Weeks
 from monitor.model.table import Column, Table
 from monitor.model.tick import (
@@ -97,12 +96,12 @@ class Baseline:
                 "weeks": Column(dtype="i1"),
                 "left": Column(dtype="f8", fill=1.0),
                 "profile": Column(dtype="f2", shape=week, fill=_NAN),
-                "units": Column(dtype="u2", shape=week),
+                "full": Column(dtype="u1"),
             }
         )
         self._slot: int | None = None
         self._next_us = 0
-        self._fitted_day = 0
+        self._fitted_day, self._fitted_slot = 0, 0
         self._forecasts: dict[int, Forecast] = {}
 
     @property
@@ -208,10 +207,12 @@ class Baseline:
             "slot": self._slot,
             "next_us": self._next_us,
             "fitted_day": self._fitted_day,
+            "fitted_slot": self._fitted_slot,
         }
 
     def load(self, state: dict[str, Any]) -> None:
         """Take over what `dump` gave."""
+        self._tail.on = "tail" in state["tables"]
         for name, table in self._tables().items():
             table.load(state["tables"][name])
         self._history.newest = state["newest"]
@@ -219,6 +220,7 @@ class Baseline:
         self._slot = state["slot"]
         self._next_us = state["next_us"]
         self._fitted_day = state["fitted_day"]
+        self._fitted_slot = state["fitted_slot"]
         self._autocorrelation.loaded()
         self._forecasts.clear()
 
@@ -266,6 +268,7 @@ class Baseline:
             wander=expected.wander,
         )
         if seen.above is not None:
+            self._begin_tail()
             self._tail.learn(seen.above[:, 0], seen.n, traits.tail, learns)
 
     def _may_hold(self) -> Bools:
@@ -361,6 +364,7 @@ class Baseline:
         rows, process = self._rows, self._autocorrelation.process()
         had = rows["weeks"] > 0
         per_slot = self._autocorrelation.per_slot
+        self._fitted_slot = self._history.newest or 0
         fit_profiles(rows, self._history, self._slots, process, per_slot=per_slot, traits=traits)
         has = rows["weeks"] > 0
         rows["forecasts"] = np.where(has, rows["forecasts"], 0)
@@ -411,7 +415,14 @@ class Baseline:
         five = [_pick(rows["profile"], (local + step) % slots.week) for step in range(-2, 3)]
         slope, curve = profile.interpolate(five)
         value = self._level.table["base"] * np.exp(five[2])
-        n = WIDE.decode(rows["units"][np.arange(rows.size), local])
+        n = units_of(
+            self._history,
+            slots,
+            fitted=self._fitted_slot,
+            slot=slot,
+            full=rows["full"],
+            zones=traits.timezone,
+        )
         mean = laws.expected_total(value, n, traits.total)
         noise = rows["phi"] * laws.variance(traits.law, value, mean) / (mean * mean)
         process = self._autocorrelation.process()
@@ -458,10 +469,15 @@ class Baseline:
     def _expected_tail(self, traits: Traits) -> TailExpectation | None:
         if not (traits.law == laws.QUANTILE).any():
             return None
+        self._begin_tail()
         tail, phi = self._tail, self._tail.phi()
         return TailExpectation(
             shift=tail.shift(traits.tail), deviation=tail.deviation(traits.tail, phi), phi=phi
         )
+
+    def _begin_tail(self) -> None:
+        if not self._tail.on:
+            self._tail.begin(self.size)
 
     def _ready_us(self, slot: int, forecasts: int) -> Ints:
         """When each row should have its weeks, the lag, and its forecasts."""

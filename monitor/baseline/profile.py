@@ -60,13 +60,13 @@ class Profile:
     Attributes:
         shape: log of the slot's value over that of the week; NaN too where one week alone knows a slot
             and tells what cannot be believed. float64[rows, slots]
-        units: a low but common n of the slot. float64[rows, slots]
+        full: which weeks have enough of their slots, see `usual_units`. bool[rows, weeks]
         weeks: how many weeks it is made of; 0 where there is no profile.
         left: share of the noise of its slots that smoothing has left in it.
     """
 
     shape: Floats
-    units: Floats
+    full: Bools
     weeks: Ints
     left: Floats
 
@@ -126,7 +126,7 @@ def fit(weeks: Weeks, total: Bools, share: Bools, chance: Chance) -> Profile:
     shape, left = smooth(shape, one * white, one * wander, chance.rho)
     return Profile(
         shape=np.where((count[:, None] > 0) & ~doubtful, shape, np.nan),
-        units=_units(weeks, full),
+        full=full,
         weeks=count,
         left=left,
     )
@@ -236,11 +236,20 @@ def _fill(shape: Array) -> Array:
     return np.where(np.isnan(filled), 0.0, filled)
 
 
-def _units(weeks: Weeks, full: Bools) -> Array:
-    """Second lowest n of the weeks (the lowest of two): outages and growth must not raise it."""
-    n = np.where(full[:, None, :], weeks.n, np.nan)
-    clean = np.where(weeks.marked, np.nan, n)
+def usual_units(n: Floats, marked: Bools, full: Bools) -> Floats:
+    """A low but common n of a slot: the second lowest of its weeks, of two the lowest.
+
+    Outages and growth must not raise it.
+
+    Args:
+        n: of the slot, by row and week; NaN where unknown.
+        marked: whether it is of an incident.
+        full: which weeks have enough of their slots.
+    """
+    n = np.where(full, n, np.nan)
+    clean = np.where(marked, np.nan, n)
     n = np.where((count_last(clean) > 0)[..., None], clean, n)
     ordered, count = np.sort(n, axis=-1), count_last(n)
     low = np.where(count >= _UNITS_FROM, ordered[..., 1], middle(ordered, np.minimum(count, 1)))
-    return np.where(np.isnan(low), 0.0, low)
+    units: Floats = np.where(np.isnan(low), 0.0, low)
+    return units

@@ -22,11 +22,15 @@ class Tail:
     Args:
         bucket_us: width of a bucket; 7 days are remembered.
         share: what a bucket is of its slot.
+
+    Attributes:
+        on: whether it keeps anything: a panel without quantiles has no rows here.
     """
 
     def __init__(self, bucket_us: int, share: float) -> None:
         self._dispersion = Dispersion(bucket_us, share)
         self._keep = 1.0 - 1.0 / self._dispersion.memory
+        self.on = False
         self.table = Table(
             {
                 "above": Column(dtype="f8"),
@@ -35,9 +39,16 @@ class Tail:
             }
         )
 
+    def begin(self, size: int) -> None:
+        """Keep so many rows from now on."""
+        self.on = True
+        for table in (self.table, self._dispersion.table):
+            table.append(size)
+
     def tables(self) -> dict[str, Table]:
-        """Its state."""
-        return {"tail": self.table, "tail_dispersion": self._dispersion.table}
+        """Its state; nothing before `begin`."""
+        found = {"tail": self.table, "tail_dispersion": self._dispersion.table}
+        return found if self.on else {}
 
     def learn(self, above: Floats, n: Floats, tail: Floats, used: Bools) -> None:
         """Take in a bucket.
@@ -59,6 +70,8 @@ class Tail:
 
     def forget_previous(self) -> None:
         """The next bucket does not follow on the last."""
+        if not self.on:
+            return
         self._dispersion.forget_previous()
 
     def shift(self, tail: Floats) -> Floats:
