@@ -78,9 +78,7 @@ def _line(low: Low, each: int) -> str:
     run = simulate(
         low.world, series=by_row.size, days=end + AFTER_DAYS, minutes=low.minutes, shift=shift
     )
-    idle = [
-        (day, row) for day, row, _ in run.alarms if day < BEGIN - 1e-9 or row < each
-    ]
+    idle = [(day, row) for day, row, _ in run.alarms if day < BEGIN - 1e-9 or row < each]
     exposed = by_row.size * (BEGIN - READY_DAY) + each * (LASTS_DAYS + AFTER_DAYS)
     cells, within = [], round(LASTS_DAYS * 1440 / low.minutes)
     for k in range(1, len(FACTORS)):

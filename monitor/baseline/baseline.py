@@ -90,7 +90,7 @@ class Baseline:
                 "held_slots": Column(dtype="i4"),
                 "incident_us": Column(dtype="i8", fill=FOREVER),
                 "last_incident_us": Column(dtype="i8", fill=FOREVER),
-                "first": Column(dtype="i8", fill=-1),
+                "first": Column(dtype="i4", fill=-1),
                 "forecasts": Column(dtype="i4"),
                 "phi": Column(dtype="f8", fill=_NAN),
                 "weeks": Column(dtype="i1"),
@@ -482,7 +482,7 @@ class Baseline:
     def _ready_us(self, slot: int, forecasts: int) -> Ints:
         """When each row should have its weeks, the lag, and its forecasts."""
         rows, slots = self._rows, self._slots
-        first = np.where(rows["first"] < 0, slot, rows["first"])
+        first = np.where(rows["first"] < 0, slot, rows["first"]).astype(np.int64)
         weeks = int(np.ceil((1.0 + profile.COVERAGE) * slots.week))
         profile_slot = np.maximum(first + weeks + slots.lag, slot + 1)
         profile_slot = -(-profile_slot // slots.day) * slots.day

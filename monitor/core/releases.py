@@ -289,9 +289,7 @@ class LaneReleases:
         self.known = msgspec.convert(state["known"], tuple[Release, ...])
         windows: Iterable[Window] = msgspec.convert(state["windows"], list[Window])
         self._windows = {window.release.id: window for window in windows}
-        self._watches = {
-            name: Watch.load(UP, watch, WEIGHTS) for name, watch in state["watches"]
-        }
+        self._watches = {name: Watch.load(UP, watch, WEIGHTS) for name, watch in state["watches"]}
         self._done = set(state["done"])
         for name, canary in state["canaries"]:
             release = self._windows[name].release

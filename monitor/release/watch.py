@@ -212,13 +212,9 @@ class Watch:
         }
 
     @classmethod
-    def load(
-        cls, bets_up: Bools, state: dict[str, Any], weights: Floats | None = None
-    ) -> "Watch":
+    def load(cls, bets_up: Bools, state: dict[str, Any], weights: Floats | None = None) -> "Watch":
         """The watch that `dump` described."""
-        watch = cls(
-            bets_up, begin_us=state["begin_us"], halved=state["halved"], weights=weights
-        )
+        watch = cls(bets_up, begin_us=state["begin_us"], halved=state["halved"], weights=weights)
         watch.table.load(state["table"])
         for name in ("as_of_us", "told_late", "gone", "gate"):
             setattr(watch, name, state[name])

@@ -34,7 +34,13 @@ CASES = [(COUNT, 30.0, 30.0), (SHARE, 100.0, 0.2), (SHARE, 1000.0, 0.9), (MEAN, 
 
 def typical(law: str, n: float, level: float, **changes: object) -> Typical:
     one = Typical(
-        law=LAWS.index(law), level=level, units=n, phi=PHI, eps=0.02, log_threshold=LOG_A, capital=1.0
+        law=LAWS.index(law),
+        level=level,
+        units=n,
+        phi=PHI,
+        eps=0.02,
+        log_threshold=LOG_A,
+        capital=1.0,
     )
     return replace(one, **changes)  # type: ignore[arg-type]
 
