@@ -34,7 +34,6 @@ from monitor.model.tick import (
     Floats,
     Ints,
     Observation,
-    TailExpectation,
     Traits,
 )
 from monitor.model.time import DAY, FOREVER, HOUR
@@ -268,7 +267,7 @@ class Baseline:
             wander=expected.wander,
         )
         if seen.above is not None:
-            self._begin_tail()
+            self._tail.begin(self.size)
             self._tail.learn(seen.above[:, 0], seen.n, traits.tail, learns)
 
     def _may_hold(self) -> Bools:
@@ -412,7 +411,7 @@ class Baseline:
     def _make_forecast(self, slot: int, traits: Traits) -> Forecast:
         rows, slots = self._rows, self._slots
         local = slots.local(slot)[traits.timezone] % slots.week
-        five = [_pick(rows["profile"], (local + step) % slots.week) for step in range(-2, 3)]
+        five = profile.around(rows["profile"], local)
         slope, curve = profile.interpolate(five)
         value = self._level.table["base"] * np.exp(five[2])
         n = units_of(
@@ -455,7 +454,7 @@ class Baseline:
             ready=ready if holiday is None else ready & ~holiday,
             ready_us=self._ready_us(slot, forecasts),
             holiday=holiday,
-            tail=self._expected_tail(traits),
+            tail=self._tail.expected(traits),
         )
 
     def _band_variance(self, noise: Floats, process: Process) -> Floats:
@@ -465,19 +464,6 @@ class Baseline:
         of_profile = profile.MEDIAN_OF_WEEKS * noise / rows["weeks"] * rows["left"]
         level = self._level.variance() * together
         return self._band.variance(of_profile, level, self._autocorrelation.on)
-
-    def _expected_tail(self, traits: Traits) -> TailExpectation | None:
-        if not (traits.law == laws.QUANTILE).any():
-            return None
-        self._begin_tail()
-        tail, phi = self._tail, self._tail.phi()
-        return TailExpectation(
-            shift=tail.shift(traits.tail), deviation=tail.deviation(traits.tail, phi), phi=phi
-        )
-
-    def _begin_tail(self) -> None:
-        if not self._tail.on:
-            self._tail.begin(self.size)
 
     def _ready_us(self, slot: int, forecasts: int) -> Ints:
         """When each row should have its weeks, the lag, and its forecasts."""
@@ -507,9 +493,3 @@ def _least_phi(traits: Traits) -> Floats:
     counting = (traits.law == laws.NEGATIVE_BINOMIAL) | (traits.law == laws.BETA_BINOMIAL)
     least: Floats = counting.astype(np.float64)
     return least
-
-
-def _pick(table: Any, column: Ints) -> Floats:
-    """One entry of each row."""
-    picked: Floats = table[np.arange(column.size), column].astype(np.float64)
-    return picked

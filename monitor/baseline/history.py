@@ -62,7 +62,7 @@ class History:
         return WIDE.decode(x), SHORT.decode(n & ~MARK), (n & MARK) > 0
 
     def units(self, rows: Ints, slot: int | None) -> tuple[Floats, Bools]:
-        """n and marks of some rows in one slot that is kept; NaN without one."""
+        """What `read` gives of n and the marks, of one slot that is kept; NaN without one."""
         if slot is None:
             return np.full(rows.size, _NAN), np.zeros(rows.size, dtype=np.bool_)
         n = self.table["n"][rows, slot % self.length]

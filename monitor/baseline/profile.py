@@ -132,6 +132,17 @@ def fit(weeks: Weeks, total: Bools, share: Bools, chance: Chance) -> Profile:
     )
 
 
+def around(shapes: Array, slot: Ints) -> list[Floats]:
+    """Log profile of five slots of each row, from two before one to two after it.
+
+    Args:
+        shapes: of all rows. float[rows, slots]
+        slot: by row.
+    """
+    rows, week = np.arange(slot.size), shapes.shape[1]
+    return [shapes[rows, (slot + step) % week].astype(np.float64) for step in range(-2, 3)]
+
+
 def interpolate(five: Sequence[Floats]) -> tuple[Floats, Floats]:
     """Coefficients `(s, c)` of `f(u) = here + s u + c (u^2 - 1/12)`, u in [-1/2, 1/2] of the slot.
 

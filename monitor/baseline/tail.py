@@ -8,7 +8,8 @@ import numpy as np
 
 from monitor.baseline.dispersion import Dispersion
 from monitor.model.table import Column, Table
-from monitor.model.tick import Bools, Floats
+from monitor.model.tick import Bools, Floats, TailExpectation, Traits
+from monitor.stats import laws
 from monitor.stats.tail import log_odds, share_above, share_of
 
 PRIOR_EVENTS = 100.0
@@ -40,7 +41,9 @@ class Tail:
         )
 
     def begin(self, size: int) -> None:
-        """Keep so many rows from now on."""
+        """Keep so many rows from now on, if it does not yet."""
+        if self.on:
+            return
         self.on = True
         for table in (self.table, self._dispersion.table):
             table.append(size)
@@ -73,6 +76,16 @@ class Tail:
         if not self.on:
             return
         self._dispersion.forget_previous()
+
+    def expected(self, traits: Traits) -> TailExpectation | None:
+        """What is expected of the shares; None where no row is a quantile."""
+        if not (traits.law == laws.QUANTILE).any():
+            return None
+        self.begin(traits.law.size)
+        phi = self.phi()
+        return TailExpectation(
+            shift=self.shift(traits.tail), deviation=self.deviation(traits.tail, phi), phi=phi
+        )
 
     def shift(self, tail: Floats) -> Floats:
         """Log odds of the share above the expected value, less those of `share_above`."""

@@ -14,8 +14,7 @@ def test_share_and_dispersion_are_learnt(phi: float) -> None:
     """8 % lie above where 5 % should: by the shift, within what chance allows."""
     rng, size, n = np.random.default_rng(1), 50, 400.0
     tail, learner = np.full(size, 0.05), Tail(HOUR, 1.0)
-    for table in learner.tables().values():
-        table.append(size)
+    learner.begin(size)
     for _ in range(24 * 14):
         above = draw_shares(rng, n, 0.08, phi, size)
         learner.learn(above, np.full(size, n), tail, np.ones(size, bool))
@@ -29,8 +28,7 @@ def test_share_and_dispersion_are_learnt(phi: float) -> None:
 
 def test_rows_that_do_not_learn_stay_as_they_are() -> None:
     learner, tail = Tail(HOUR, 1.0), np.full(4, 0.05)
-    for table in learner.tables().values():
-        table.append(4)
+    learner.begin(4)
     used = np.array([True, False, True, True])
     with np.errstate(all="ignore"):
         for _ in range(9):

@@ -131,6 +131,13 @@ def test_it_lies_outside_the_band_and_falls_with_time(
         assert math.isnan(lost) or lost >= soon
 
 
+def test_where_the_band_is_wide_a_multiple_can_be_found_and_half_cannot() -> None:
+    one = typical(COUNT, 30.0, 30.0, eps=0.55)
+    rise, fall = (smallest_shift(one, buckets=60, up=up) for up in (True, False))
+    assert 0.55 < fall < 0.8
+    assert 0.55 < rise < 1.0
+
+
 @pytest.mark.parametrize(
     "changes",
     [{"level": math.nan}, {"units": 0.0}, {"eps": 0.9}, {"phi": math.nan}, {"level": -1.0}],
@@ -157,6 +164,16 @@ def test_the_needed_volume_is_that_at_which_the_shift_is_the_smallest(
         relative_variance=v / factor, eps=0.02, log_threshold=LOG_A, buckets=buckets
     )
     assert there == pytest.approx(shift, rel=1e-6)
+
+
+def test_a_rise_to_a_multiple_needs_less_volume_than_a_fall_by_half() -> None:
+    fall, rise = (
+        volume_factor(
+            shift=shift, relative_variance=0.3, eps=0.3, log_threshold=LOG_A, buckets=60, up=up
+        )
+        for shift, up in ((0.5, False), (2.0, True))
+    )
+    assert rise < 0.1 * fall
 
 
 def test_no_volume_is_enough_within_the_band_or_in_two_buckets() -> None:
