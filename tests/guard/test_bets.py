@@ -7,7 +7,6 @@ from scipy import stats
 from monitor.guard.bets import (
     DELTAS,
     SIDE_WEIGHT,
-    SILENCE_WEIGHT,
     UP,
     WEIGHTS,
     Bets,
