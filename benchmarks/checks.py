@@ -17,6 +17,8 @@ from monitor.stats.decomposition import kitagawa
 from monitor.stats.selection import e_benjamini_hochberg
 
 A_90_DAYS = TARGET_DAYS * 1440.0
+MOST_LOG = 700.0
+"""Log of what is paid where next to nothing of the mass is: above, it is infinite."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +128,8 @@ def _expected(law: str, level: float, n: float, phi: float, eps: float) -> Itera
     seen = Observation(start_us=0, end_us=1, x=x, n=units, observed=np.ones(size, bool))
     with np.errstate(all="ignore"):
         scaled = scale(seen, expected, traits)
-        paid = np.exp(bets.pay(seen, expected, scaled, traits).log)
+        log = bets.pay(seen, expected, scaled, traits).log
+    paid = np.exp(np.minimum(log, MOST_LOG))
     active = bets.active(expected, scaled, traits)
     for null in (-eps, 0.0, eps):
         mass = _mass(x, n, level * (1 + null), phi, count=count)
@@ -275,7 +278,7 @@ def eight(runs: int) -> Check:
             mean=np.repeat((n * level)[:, None], DELTAS.size, 1),
             phi=np.full((runs, DELTAS.size), 4.0),
             null=np.where(UP, eps, -eps) + np.zeros((runs, DELTAS.size)),
-            alternative=DELTAS + np.zeros((runs, DELTAS.size)),
+            alternative=np.minimum(DELTAS, 0.5 * (1 / level[:, None] + 1 + eps) - 1),
         )
         top = log_e.max(axis=1)
         best = np.maximum(best, top + np.log(np.exp(log_e - top[:, None]).mean(axis=1)))

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import checks
+import low_volume
 import numpy as np
 from checks import Check, known, optimum
 from worlds import READY_DAY, TARGET_DAYS, World, found, simulate
@@ -252,6 +253,14 @@ def main() -> None:
     )
     page.say("alarms, judged from day 28 on at one false in 90 days.\n")
     worlds(page, fast=args.fast)
+    page.say("\n## Where little comes\n")
+    page.say(
+        "Everything learnt online; a shift to so many times as much lasts 20 hours: share found in that time, and"
+    )
+    page.say(
+        "the median delay. False alarms as above; pages after it: per series, in the two days after its end.\n"
+    )
+    low_volume.measure(page.say, series=10 if args.fast else 40, chosen=low_volume.WORLDS)
     page.say("\n## Slow drifts\n")
     page.say(
         "Buckets of an hour, everything learnt online; a drift is judged once a day against the week before, at"

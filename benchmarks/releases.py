@@ -19,7 +19,7 @@ from worlds import START_US, Source, World, traits_of
 from monitor.baseline import Baseline
 from monitor.core.frozen import bet
 from monitor.guard import Guard
-from monitor.guard.bets import BAND_SDS, UP, Bets
+from monitor.guard.bets import BAND_SDS, UP, WEIGHTS, Bets
 from monitor.model.tick import LAWS, Expectation, Floats, Observation, Reason, Traits
 from monitor.model.time import DAY, FOREVER, HOUR, MINUTE
 from monitor.release.arms import EPS, Arms
@@ -43,7 +43,7 @@ class Batch:
 
 
 def watch_of(size: int, begin_us: int, level: Floats, sd: Floats, least: float) -> Watch:
-    watch = Watch(UP, begin_us=begin_us, halved=False)
+    watch = Watch(UP, begin_us=begin_us, halved=False, weights=WEIGHTS)
     watch.add(
         row=np.arange(size),
         share=np.ones(size),

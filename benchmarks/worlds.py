@@ -35,6 +35,7 @@ class World:
     ar: float = 0.0  # standard deviation of an AR(rho) factor by bucket
     rho: float = 0.95
     heavy: bool = False  # log-normal values of which a few make up most of a bucket
+    min_units: float = 10.0
 
 
 @dataclass
@@ -61,7 +62,7 @@ def traits_of(world: World, series: int, per_period: float) -> Traits:
         tail=full(np.nan, float),
         log_threshold=full(np.log(per_period), float),
         min_relative_shift=full(0.02, float),
-        min_units=full(10, float),
+        min_units=full(world.min_units, float),
         up=full(True, bool),
         down=full(True, bool),
         page_no_data=full(True, bool),

@@ -46,14 +46,14 @@ class Band:
             {
                 "square": ring,
                 "noise_sd": ring,
-                "hour_at": Column(dtype="i8"),
+                "hour_at": Column(dtype="u1"),
                 "day_error": Column(dtype="f2", shape=(DAYS,), fill=_NAN),
                 "day_noise": days,
-                "day_at": Column(dtype="i8"),
+                "day_at": Column(dtype="u1"),
                 "day_x": Column(dtype="f8"),
                 "day_expected": Column(dtype="f8"),
                 "day_variance": Column(dtype="f8"),
-                "day_slots": Column(dtype="i8"),
+                "day_slots": Column(dtype="u1"),
                 "realised": Column(dtype="f8"),
             }
         )
@@ -62,12 +62,12 @@ class Band:
         """Take in the total, its forecast and its variance by chance, of one finished slot."""
         t = self.table
         rows = np.flatnonzero(used)
-        at = t["hour_at"][rows] % self.hours
+        at = t["hour_at"][rows]
         error = x[rows] / expected[rows] - 1.0
         noise = np.maximum(variance[rows] / expected[rows] ** 2, SMALLEST)
         t["square"][rows, at] = SQUARE.encode(error * error / noise)
         t["noise_sd"][rows, at] = SCALE.encode(np.sqrt(noise))
-        t["hour_at"][rows] += 1
+        t["hour_at"][rows] = (at + 1) % self.hours
         t["day_x"] += np.where(used, x, 0.0)
         t["day_expected"] += np.where(used, expected, 0.0)
         t["day_variance"] += np.where(used, variance, 0.0)
@@ -77,13 +77,13 @@ class Band:
         """End a day: keep its error where at least half of it was used, and fit the scales."""
         t = self.table
         if self.slots_a_day > 1:
-            rows = np.flatnonzero(2 * t["day_slots"] >= self.slots_a_day)
-            at = t["day_at"][rows] % DAYS
+            rows = np.flatnonzero(t["day_slots"] >= 0.5 * self.slots_a_day)
+            at = t["day_at"][rows]
             expected = t["day_expected"][rows]
             error = np.minimum(t["day_x"][rows] / expected - 1.0, LARGEST)
             t["day_error"][rows, at] = error.astype(np.float16)
             t["day_noise"][rows, at] = (t["day_variance"][rows] / expected**2).astype(np.float32)
-            t["day_at"][rows] += 1
+            t["day_at"][rows] = (at + 1) % DAYS
         for name in ("day_x", "day_expected", "day_variance", "day_slots"):
             t[name] = np.zeros_like(t[name])
         t["realised"] = np.maximum(self._hour(), self._day())

@@ -16,7 +16,6 @@ import numpy as np
 from monitor.baseline import profile
 from monitor.baseline.autocorrelation import Autocorrelation, Process
 from monitor.baseline.band import Band
-from monitor.baseline.codes import WIDE
 from monitor.baseline.days import weeks_of
 from monitor.baseline.dispersion import Dispersion
 from monitor.baseline.fitting import fit_profiles
@@ -26,7 +25,7 @@ from monitor.baseline.level import Level
 from monitor.baseline.quarters import Quarters
 from monitor.baseline.slots import Slots
 from monitor.baseline.tail import Tail
-from monitor.baseline.weeks import against_profile
+from monitor.baseline.weeks import against_profile, units_of
 from monitor.model.drift import Weeks
 from monitor.model.table import Column, Table
 from monitor.model.tick import (
@@ -35,7 +34,6 @@ from monitor.model.tick import (
     Floats,
     Ints,
     Observation,
-    TailExpectation,
     Traits,
 )
 from monitor.model.time import DAY, FOREVER, HOUR
@@ -91,18 +89,18 @@ class Baseline:
                 "held_slots": Column(dtype="i4"),
                 "incident_us": Column(dtype="i8", fill=FOREVER),
                 "last_incident_us": Column(dtype="i8", fill=FOREVER),
-                "first": Column(dtype="i8", fill=-1),
+                "first": Column(dtype="i4", fill=-1),
                 "forecasts": Column(dtype="i4"),
                 "phi": Column(dtype="f8", fill=_NAN),
                 "weeks": Column(dtype="i1"),
                 "left": Column(dtype="f8", fill=1.0),
                 "profile": Column(dtype="f2", shape=week, fill=_NAN),
-                "units": Column(dtype="u2", shape=week),
+                "full": Column(dtype="u1"),
             }
         )
         self._slot: int | None = None
         self._next_us = 0
-        self._fitted_day = 0
+        self._fitted_day, self._fitted_slot = 0, 0
         self._forecasts: dict[int, Forecast] = {}
 
     @property
@@ -208,10 +206,12 @@ class Baseline:
             "slot": self._slot,
             "next_us": self._next_us,
             "fitted_day": self._fitted_day,
+            "fitted_slot": self._fitted_slot,
         }
 
     def load(self, state: dict[str, Any]) -> None:
         """Take over what `dump` gave."""
+        self._tail.on = "tail" in state["tables"]
         for name, table in self._tables().items():
             table.load(state["tables"][name])
         self._history.newest = state["newest"]
@@ -219,6 +219,7 @@ class Baseline:
         self._slot = state["slot"]
         self._next_us = state["next_us"]
         self._fitted_day = state["fitted_day"]
+        self._fitted_slot = state["fitted_slot"]
         self._autocorrelation.loaded()
         self._forecasts.clear()
 
@@ -266,6 +267,7 @@ class Baseline:
             wander=expected.wander,
         )
         if seen.above is not None:
+            self._tail.begin(self.size)
             self._tail.learn(seen.above[:, 0], seen.n, traits.tail, learns)
 
     def _may_hold(self) -> Bools:
@@ -361,6 +363,7 @@ class Baseline:
         rows, process = self._rows, self._autocorrelation.process()
         had = rows["weeks"] > 0
         per_slot = self._autocorrelation.per_slot
+        self._fitted_slot = self._history.newest or 0
         fit_profiles(rows, self._history, self._slots, process, per_slot=per_slot, traits=traits)
         has = rows["weeks"] > 0
         rows["forecasts"] = np.where(has, rows["forecasts"], 0)
@@ -408,10 +411,17 @@ class Baseline:
     def _make_forecast(self, slot: int, traits: Traits) -> Forecast:
         rows, slots = self._rows, self._slots
         local = slots.local(slot)[traits.timezone] % slots.week
-        five = [_pick(rows["profile"], (local + step) % slots.week) for step in range(-2, 3)]
+        five = profile.around(rows["profile"], local)
         slope, curve = profile.interpolate(five)
         value = self._level.table["base"] * np.exp(five[2])
-        n = WIDE.decode(rows["units"][np.arange(rows.size), local])
+        n = units_of(
+            self._history,
+            slots,
+            fitted=self._fitted_slot,
+            slot=slot,
+            full=rows["full"],
+            zones=traits.timezone,
+        )
         mean = laws.expected_total(value, n, traits.total)
         noise = rows["phi"] * laws.variance(traits.law, value, mean) / (mean * mean)
         process = self._autocorrelation.process()
@@ -444,7 +454,7 @@ class Baseline:
             ready=ready if holiday is None else ready & ~holiday,
             ready_us=self._ready_us(slot, forecasts),
             holiday=holiday,
-            tail=self._expected_tail(traits),
+            tail=self._tail.expected(traits),
         )
 
     def _band_variance(self, noise: Floats, process: Process) -> Floats:
@@ -455,18 +465,10 @@ class Baseline:
         level = self._level.variance() * together
         return self._band.variance(of_profile, level, self._autocorrelation.on)
 
-    def _expected_tail(self, traits: Traits) -> TailExpectation | None:
-        if not (traits.law == laws.QUANTILE).any():
-            return None
-        tail, phi = self._tail, self._tail.phi()
-        return TailExpectation(
-            shift=tail.shift(traits.tail), deviation=tail.deviation(traits.tail, phi), phi=phi
-        )
-
     def _ready_us(self, slot: int, forecasts: int) -> Ints:
         """When each row should have its weeks, the lag, and its forecasts."""
         rows, slots = self._rows, self._slots
-        first = np.where(rows["first"] < 0, slot, rows["first"])
+        first = np.where(rows["first"] < 0, slot, rows["first"]).astype(np.int64)
         weeks = int(np.ceil((1.0 + profile.COVERAGE) * slots.week))
         profile_slot = np.maximum(first + weeks + slots.lag, slot + 1)
         profile_slot = -(-profile_slot // slots.day) * slots.day
@@ -491,9 +493,3 @@ def _least_phi(traits: Traits) -> Floats:
     counting = (traits.law == laws.NEGATIVE_BINOMIAL) | (traits.law == laws.BETA_BINOMIAL)
     least: Floats = counting.astype(np.float64)
     return least
-
-
-def _pick(table: Any, column: Ints) -> Floats:
-    """One entry of each row."""
-    picked: Floats = table[np.arange(column.size), column].astype(np.float64)
-    return picked

@@ -4,10 +4,9 @@ import numpy as np
 
 from monitor.baseline import profile
 from monitor.baseline.autocorrelation import Process
-from monitor.baseline.codes import WIDE
 from monitor.baseline.history import History
 from monitor.baseline.slots import Slots
-from monitor.baseline.weeks import newest_weeks
+from monitor.baseline.weeks import flags_of, newest_weeks
 from monitor.model.table import Table
 from monitor.model.tick import Traits
 from monitor.stats import laws
@@ -20,7 +19,7 @@ _CHUNK = 1024
 def fit_profiles(
     rows: Table, history: History, slots: Slots, process: Process, *, per_slot: int, traits: Traits
 ) -> None:
-    """Fit the profiles of all rows, from `phi` into `profile`, `units`, `weeks` and `left`.
+    """Fit the profiles of all rows, from `phi` into `profile`, `full`, `weeks` and `left`.
 
     The level says where a series stands against its profile: a new profile is put where most of the
     week stays what it was, else what is learnt of a weekend would move the level of all days.
@@ -48,6 +47,6 @@ def fit_profiles(
             old = np.where((rows["weeks"][at] > 0)[:, None], rows["profile"][at], np.nan)
             moved = median_last(found.shape - old)[:, None]
             rows["profile"][at] = found.shape - np.where(np.isnan(moved), 0.0, moved)
-            rows["units"][at] = WIDE.encode(found.units)
+            rows["full"][at] = flags_of(found.full)
             rows["weeks"][at] = found.weeks
             rows["left"][at] = found.left

@@ -61,6 +61,13 @@ class History:
         x, n = self.table["x"][rows][:, places], self.table["n"][rows][:, places]
         return WIDE.decode(x), SHORT.decode(n & ~MARK), (n & MARK) > 0
 
+    def units(self, rows: Ints, slot: int | None) -> tuple[Floats, Bools]:
+        """What `read` gives of n and the marks, of one slot that is kept; NaN without one."""
+        if slot is None:
+            return np.full(rows.size, _NAN), np.zeros(rows.size, dtype=np.bool_)
+        n = self.table["n"][rows, slot % self.length]
+        return SHORT.decode(n & ~MARK), (n & MARK) > 0
+
     def slots(self) -> Ints:
         """The slot that stands at each place of the ring (of the newest `length` slots)."""
         newest = -1 if self.newest is None else self.newest

@@ -56,14 +56,14 @@ class Level:
         self.table = Table(
             {
                 **sums,
-                "last": Column(dtype="i8"),
+                "last": Column(dtype="i4"),
                 "loss": Column(dtype="f4", shape=(2 * _K,)),
                 "loss_weight": Column(dtype="f8"),
                 "choice": Column(dtype="i1", fill=_START),
                 "base": Column(dtype="f8", fill=_NAN),
                 "pending": Column(dtype="f8", fill=_NAN),
                 "pending_weight": Column(dtype="f8"),
-                "pending_slot": Column(dtype="i8"),
+                "pending_slot": Column(dtype="i4"),
             }
         )
 

@@ -60,13 +60,13 @@ class Profile:
     Attributes:
         shape: log of the slot's value over that of the week; NaN too where one week alone knows a slot
             and tells what cannot be believed. float64[rows, slots]
-        units: a low but common n of the slot. float64[rows, slots]
+        full: which weeks have enough of their slots, see `usual_units`. bool[rows, weeks]
         weeks: how many weeks it is made of; 0 where there is no profile.
         left: share of the noise of its slots that smoothing has left in it.
     """
 
     shape: Floats
-    units: Floats
+    full: Bools
     weeks: Ints
     left: Floats
 
@@ -126,10 +126,21 @@ def fit(weeks: Weeks, total: Bools, share: Bools, chance: Chance) -> Profile:
     shape, left = smooth(shape, one * white, one * wander, chance.rho)
     return Profile(
         shape=np.where((count[:, None] > 0) & ~doubtful, shape, np.nan),
-        units=_units(weeks, full),
+        full=full,
         weeks=count,
         left=left,
     )
+
+
+def around(shapes: Array, slot: Ints) -> list[Floats]:
+    """Log profile of five slots of each row, from two before one to two after it.
+
+    Args:
+        shapes: of all rows. float[rows, slots]
+        slot: by row.
+    """
+    rows, week = np.arange(slot.size), shapes.shape[1]
+    return [shapes[rows, (slot + step) % week].astype(np.float64) for step in range(-2, 3)]
 
 
 def interpolate(five: Sequence[Floats]) -> tuple[Floats, Floats]:
@@ -168,13 +179,18 @@ def law_chance(weeks: Weeks, law: Codes, total: Bools, phi: Floats) -> Floats:
 
 
 def _log_values(weeks: Weeks, total: Bools, share: Bools) -> Floats:
-    """Log of the slot's value, with half a typical unit added: a slot of 0 is rare, not impossible."""
+    """Log of the slot's value, with half a typical unit added: a slot of 0 is rare, not impossible.
+
+    Of a share that is half an event, and as many units as one half has: of a rare one half of a unit's
+    events would be next to nothing, and the log of a slot without any far below all others.
+    """
     usable = ~np.isnan(weeks.x) & (weeks.n > 0)
     x, n = (np.where(usable, v, 0.0).sum(axis=(1, 2)) for v in (weeks.x, weeks.n))
     least = np.where(share, 0.5, 0.0)
     typical = (np.maximum(x, least) / np.where(n > 0, n, 1.0))[:, None, None]
     quotient = ~total[:, None, None]
-    value = (weeks.x + 0.5 * typical) / np.where(quotient, weeks.n + 0.5, 1.0)
+    more = np.where(share[:, None, None], 0.5 / typical, 0.5)
+    value = (weeks.x + more * typical) / np.where(quotient, weeks.n + more, 1.0)
     known = ~np.isnan(weeks.x) & (~quotient | (weeks.n > 0)) & (value > 0)
     return np.log(np.where(known, value, 1.0)) + np.where(known, 0.0, np.nan)
 
@@ -231,11 +247,20 @@ def _fill(shape: Array) -> Array:
     return np.where(np.isnan(filled), 0.0, filled)
 
 
-def _units(weeks: Weeks, full: Bools) -> Array:
-    """Second lowest n of the weeks (the lowest of two): outages and growth must not raise it."""
-    n = np.where(full[:, None, :], weeks.n, np.nan)
-    clean = np.where(weeks.marked, np.nan, n)
+def usual_units(n: Floats, marked: Bools, full: Bools) -> Floats:
+    """A low but common n of a slot: the second lowest of its weeks, of two the lowest.
+
+    Outages and growth must not raise it.
+
+    Args:
+        n: of the slot, by row and week; NaN where unknown.
+        marked: whether it is of an incident.
+        full: which weeks have enough of their slots.
+    """
+    n = np.where(full, n, np.nan)
+    clean = np.where(marked, np.nan, n)
     n = np.where((count_last(clean) > 0)[..., None], clean, n)
     ordered, count = np.sort(n, axis=-1), count_last(n)
     low = np.where(count >= _UNITS_FROM, ordered[..., 1], middle(ordered, np.minimum(count, 1)))
-    return np.where(np.isnan(low), 0.0, low)
+    units: Floats = np.where(np.isnan(low), 0.0, low)
+    return units

@@ -8,7 +8,8 @@ import numpy as np
 
 from monitor.baseline.dispersion import Dispersion
 from monitor.model.table import Column, Table
-from monitor.model.tick import Bools, Floats
+from monitor.model.tick import Bools, Floats, TailExpectation, Traits
+from monitor.stats import laws
 from monitor.stats.tail import log_odds, share_above, share_of
 
 PRIOR_EVENTS = 100.0
@@ -22,11 +23,15 @@ class Tail:
     Args:
         bucket_us: width of a bucket; 7 days are remembered.
         share: what a bucket is of its slot.
+
+    Attributes:
+        on: whether it keeps anything: a panel without quantiles has no rows here.
     """
 
     def __init__(self, bucket_us: int, share: float) -> None:
         self._dispersion = Dispersion(bucket_us, share)
         self._keep = 1.0 - 1.0 / self._dispersion.memory
+        self.on = False
         self.table = Table(
             {
                 "above": Column(dtype="f8"),
@@ -35,9 +40,18 @@ class Tail:
             }
         )
 
+    def begin(self, size: int) -> None:
+        """Keep so many rows from now on, if it does not yet."""
+        if self.on:
+            return
+        self.on = True
+        for table in (self.table, self._dispersion.table):
+            table.append(size)
+
     def tables(self) -> dict[str, Table]:
-        """Its state."""
-        return {"tail": self.table, "tail_dispersion": self._dispersion.table}
+        """Its state; nothing before `begin`."""
+        found = {"tail": self.table, "tail_dispersion": self._dispersion.table}
+        return found if self.on else {}
 
     def learn(self, above: Floats, n: Floats, tail: Floats, used: Bools) -> None:
         """Take in a bucket.
@@ -59,7 +73,19 @@ class Tail:
 
     def forget_previous(self) -> None:
         """The next bucket does not follow on the last."""
+        if not self.on:
+            return
         self._dispersion.forget_previous()
+
+    def expected(self, traits: Traits) -> TailExpectation | None:
+        """What is expected of the shares; None where no row is a quantile."""
+        if not (traits.law == laws.QUANTILE).any():
+            return None
+        self.begin(traits.law.size)
+        phi = self.phi()
+        return TailExpectation(
+            shift=self.shift(traits.tail), deviation=self.deviation(traits.tail, phi), phi=phi
+        )
 
     def shift(self, tail: Floats) -> Floats:
         """Log odds of the share above the expected value, less those of `share_above`."""

@@ -16,7 +16,7 @@ from monitor.core.canary import Canary
 from monitor.core.frozen import frozen_bucket, subset_traits, unpredicted
 from monitor.core.past_levels import PastLevels
 from monitor.definitions.plan import MetricPlan, Plan
-from monitor.guard.bets import BAND_SDS, UP, Bets
+from monitor.guard.bets import BAND_SDS, UP, WEIGHTS, Bets
 from monitor.model.release import Release
 from monitor.model.table import Column, Table
 from monitor.model.tick import Bools, Decision, Expectation, Ints, Observation, State, Traits
@@ -199,7 +199,7 @@ class LaneReleases:
     def _open(self, window: Window, seen: Seen) -> Watch:
         release = window.release
         halved = release.arms is None and release.finished_us is None
-        watch = Watch(UP, begin_us=window.begin_us, halved=halved)
+        watch = Watch(UP, begin_us=window.begin_us, halved=halved, weights=WEIGHTS)
         self._watches[release.id] = watch
         if release.arms is not None:
             self._canaries[release.id] = Canary(release.arms, self._scoped(release), self._bets)
@@ -289,7 +289,7 @@ class LaneReleases:
         self.known = msgspec.convert(state["known"], tuple[Release, ...])
         windows: Iterable[Window] = msgspec.convert(state["windows"], list[Window])
         self._windows = {window.release.id: window for window in windows}
-        self._watches = {name: Watch.load(UP, watch) for name, watch in state["watches"]}
+        self._watches = {name: Watch.load(UP, watch, WEIGHTS) for name, watch in state["watches"]}
         self._done = set(state["done"])
         for name, canary in state["canaries"]:
             release = self._windows[name].release

@@ -12,7 +12,7 @@ from monitor.errors import StateError
 from monitor.model import codec
 from monitor.model.tick import Reason
 
-FORMAT = 13
+FORMAT = 14
 """Grows whenever an older program could not read what this one writes."""
 
 _decoder = codec.decoder(dict)

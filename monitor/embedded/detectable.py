@@ -10,7 +10,7 @@ from monitor.core.lane import Lane
 from monitor.core.machine import Machine
 from monitor.definitions.calendar import bucket_start
 from monitor.embedded.inject import TimelessInjection
-from monitor.guard.bets import SIZES, scale
+from monitor.guard.bets import capital, scale
 from monitor.guard.detectable import volume_factor
 from monitor.guard.smallest_shift import Typical, remaining, smallest_shift
 from monitor.model.tick import Floats, Observation, Traits
@@ -116,7 +116,6 @@ class _Usual:
     def typical(self, row: int) -> Typical:
         """The bucket of one row."""
         traits = self.traits
-        sides = int(traits.up[row]) + int(traits.down[row])
         quantile = int(traits.law[row]) == laws.QUANTILE
         total = bool(traits.total[row])
         return Typical(
@@ -126,7 +125,11 @@ class _Usual:
             phi=float(self.phi[row]),
             eps=float(self.eps[row]),
             log_threshold=float(traits.log_threshold[row]),
-            bets=max(SIZES.size * sides + int(traits.page_no_data[row]), 1),
+            capital=capital(
+                up=bool(traits.up[row]),
+                down=bool(traits.down[row]),
+                silence=bool(traits.page_no_data[row]),
+            ),
             tail=_tail(float(traits.tail[row]), self.tail[row]) if quantile else None,
         )
 
@@ -208,7 +211,8 @@ def needed_volume(
             eps=one.eps,
             log_threshold=one.log_threshold,
             buckets=horizon // lane.panel.calendar.width_us,
-            bets=one.bets,
+            capital=one.capital,
+            up=injection.shift > 0,
         )
         needed[label] = None if math.isnan(factor) else float(f"{factor * one.units:.3g}")
     return {"per_bucket": float(f"{one.units:.3g}"), "needed": needed}

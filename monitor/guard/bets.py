@@ -1,6 +1,7 @@
 """The bets of one bucket: shifts that are wagered on, and what each pays.
 
-`delta_k = +-{3, 6, 12, 25, 50} %`. An up bet pays the likelihood at `expected (1 + delta)` over that at
+`delta_k = +-{3, 6, 12, 25, 50} %`, +{100, 200} % and -80 %: where little comes the band is wide, and rates, errors
+and latency rise by multiples. An up bet pays the likelihood at `expected (1 + delta)` over that at
 `expected (1 + eps)`, a down bet mirrored: a shift smaller than the null band eps is not a shift. Bets with
 |delta| <= eps are inert (GUARD.md, the detector). A quantile is judged by shares: see `tail_bets`. A series with
 autocorrelation is judged by what its prediction missed: see `whitened`.
@@ -15,14 +16,18 @@ from monitor.guard.whitened import Whitened, whiten
 from monitor.model.tick import Bools, Expectation, Floats, Observation, Traits
 from monitor.stats import beta_binomial, laws, negative_binomial
 
-SIZES = np.array([0.03, 0.06, 0.12, 0.25, 0.5])
-DELTAS = np.concatenate([SIZES, -SIZES])
+RISES = np.array([0.03, 0.06, 0.12, 0.25, 0.5, 1.0, 2.0])
+FALLS = np.array([0.03, 0.06, 0.12, 0.25, 0.5, 0.8])
+DELTAS = np.concatenate([RISES, -FALLS])
 UP = DELTAS > 0
-_WEIGHTS = np.array([0.11, 0.11, 0.115, 0.08, 0.06])
-WEIGHTS = np.concatenate([_WEIGHTS, _WEIGHTS])
-"""Of the mixture: a large shift is soon found with little, a small one has long to wait."""
+_RISES = np.array([0.105, 0.105, 0.11, 0.075, 0.05, 0.015, 0.015])
+_FALLS = np.array([0.105, 0.105, 0.11, 0.08, 0.06, 0.015])
+WEIGHTS = np.concatenate([_RISES, _FALLS])
+"""Of the mixture, one half a side: a large shift is soon found with little, a small one has long to wait."""
 SILENCE_WEIGHT = 0.05
 """Of the bet on silence; with it the weights sum to 1."""
+SIDE_WEIGHT = 0.5 * (1.0 - SILENCE_WEIGHT)
+"""Of all bets in one direction."""
 BAND_SDS = 2.0
 """The null band is this many standard deviations of the baseline wide."""
 
@@ -57,6 +62,12 @@ class Payoffs:
 
     log: Floats
     log_start: Floats | None = None
+
+
+def capital(*, up: bool, down: bool, silence: bool) -> float:
+    """Sum of the weights that a series bets with: each of its bets holds its weight over this; 1 for none."""
+    total = SIDE_WEIGHT * (up + down) + SILENCE_WEIGHT * silence
+    return total if total > 0 else 1.0
 
 
 def band_edges(expectation: Expectation, traits: Traits) -> Floats:

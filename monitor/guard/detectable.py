@@ -3,20 +3,20 @@
 A quiet band may be a blind one. Of a bucket whose relative residual is normal with variance v, the bet on
 a fall by delta grows, where the fall is s, by `g = (delta - eps)(2 s - delta - eps) / (2 v)` in the mean:
 the expected log likelihood ratio of a fall by delta over one by eps (GUARD.md, the detector). The
-alarm is due where the best bet of the grid has grown to A times the number of bets among which the mixture
-divides. The e-SR sums over all starts of the shift, which is worth a factor of about 1 + 1/g (the median of
+alarm is due where the best bet of the grid has grown to A over its share of the mixture. The e-SR sums over all starts of the shift, which is worth a factor of about 1 + 1/g (the median of
 the perpetuity that it tends to: Dufresne, Scand. Actuarial J. 1990). So T buckets are enough where
-`T g + log(1 + 1/g) = log(A bets)`, which gives g, and g gives s: about the median.
+`T g + log(1 + 1/g) = log(A / share)`, which gives g, and g gives s: about the median.
 """
 
 import math
 
-from monitor.guard.bets import SIZES
+import numpy as np
+
+from monitor.guard.bets import DELTAS, UP, WEIGHTS
+from monitor.model.tick import Floats
 
 CAP = 0.5
 """Of log A: the most that the evidence of one bucket may grow by."""
-BETS = 2.0 * SIZES.size + 1.0
-"""Bets of a series that is judged in both directions and for silence."""
 _HALVINGS = 60
 _NOWHERE = float("nan")
 
@@ -27,7 +27,7 @@ def minimum_detectable_shift(
     eps: float,
     log_threshold: float,
     buckets: float,
-    bets: float = BETS,
+    capital: float = 1.0,
 ) -> float:
     """The smallest relative fall that is found within some buckets with a probability of about 1/2.
 
@@ -36,7 +36,7 @@ def minimum_detectable_shift(
         eps: half-width of the null band.
         log_threshold: natural log of A.
         buckets: how many there are to find it in.
-        bets: among how many bets the mixture divides.
+        capital: that the mixture divides, see `bets.capital`.
 
     Returns:
         A share above 0 and at most 1; NaN where no fall is found in so few buckets.
@@ -44,15 +44,11 @@ def minimum_detectable_shift(
     >>> round(minimum_detectable_shift(relative_variance=0.002, eps=0.02, log_threshold=11.8, buckets=60), 3)
     0.05
     """
-    needed = log_threshold + math.log(bets)
-    known = relative_variance > 0 and eps >= 0 and math.isfinite(log_threshold)
-    if not known or buckets * CAP * log_threshold < needed:
+    if not (relative_variance > 0 and eps >= 0 and math.isfinite(log_threshold)):
         return _NOWHERE
-    growth = _growth(needed, buckets)
     found = [
         (delta + eps) / 2.0 + relative_variance * growth / (delta - eps)
-        for delta in SIZES.tolist()
-        if delta > eps
+        for delta, growth in _bets(log_threshold, buckets, capital, eps, up=False)
     ]
     smallest = min(found, default=_NOWHERE)
     return smallest if smallest <= 1.0 else _NOWHERE
@@ -65,7 +61,8 @@ def volume_factor(
     eps: float,
     log_threshold: float,
     buckets: float,
-    bets: float = BETS,
+    capital: float = 1.0,
+    up: bool = False,
 ) -> float:
     """By what the volume of a bucket must be multiplied for a shift to be found in some buckets.
 
@@ -75,21 +72,40 @@ def volume_factor(
         eps: half-width of the null band.
         log_threshold: natural log of A.
         buckets: how many there are to find it in.
-        bets: among how many bets the mixture divides.
+        capital: that the mixture divides, see `bets.capital`.
+        up: whether it is a rise.
 
     Returns:
         Above 0, below 1 where less would do; NaN where no volume is enough: the shift lies within the
         band, or there are too few buckets.
     """
-    needed = log_threshold + math.log(bets)
-    known = relative_variance > 0 and eps >= 0 and math.isfinite(log_threshold)
-    if not known or buckets * CAP * log_threshold < needed:
+    if not (relative_variance > 0 and eps >= 0 and math.isfinite(log_threshold)):
         return _NOWHERE
-    worth = [
-        (shift - (delta + eps) / 2.0) * (delta - eps) for delta in SIZES.tolist() if delta > eps
+    needed = [
+        relative_variance * growth / ((shift - (delta + eps) / 2.0) * (delta - eps))
+        for delta, growth in _bets(log_threshold, buckets, capital, eps, up=up)
+        if shift > (delta + eps) / 2.0
     ]
-    most = max(worth, default=0.0)
-    return relative_variance * _growth(needed, buckets) / most if most > 0 else _NOWHERE
+    return min(needed, default=_NOWHERE)
+
+
+def shares(*, up: bool, capital: float) -> Floats:
+    """What each bet of one side holds of the capital that is divided, in the order of their sizes."""
+    of_side: Floats = WEIGHTS[UP if up else ~UP] / capital
+    return of_side
+
+
+def _bets(
+    log_threshold: float, buckets: float, capital: float, eps: float, *, up: bool
+) -> list[tuple[float, float]]:
+    """The bets of one side that can win in so many buckets: size, and what each must grow by a bucket."""
+    sizes = np.abs(DELTAS[UP if up else ~UP]).tolist()
+    found = []
+    for delta, share in zip(sizes, shares(up=up, capital=capital).tolist(), strict=True):
+        needed = log_threshold - math.log(share)
+        if delta > eps and buckets * CAP * log_threshold >= needed:
+            found.append((delta, _growth(needed, buckets)))
+    return found
 
 
 def _growth(needed: float, buckets: float) -> float:

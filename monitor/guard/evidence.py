@@ -5,10 +5,12 @@ import numpy as np
 from monitor.guard.bets import DELTAS, WEIGHTS, Payoffs
 from monitor.model.table import Column, Table
 from monitor.model.tick import Bools, Floats, Ints
+from monitor.model.time import SECOND
 from monitor.stats.e_detector import FLOOR, grow, grow_in_two
 
-SUMS = 4
-"""x, expected x, n and the variance of x, summed since the start that a bet estimates."""
+SUMS = 3
+"""x, expected x and n, summed since the start that a bet estimates; the variance of x beside them, in half
+the bytes: nothing is counted by it."""
 _K = DELTAS.size
 
 
@@ -20,8 +22,9 @@ class Evidence:
             {
                 "r": Column(dtype="f8", shape=(_K,)),
                 "cusum": Column(dtype="f4", shape=(_K,)),
-                "start_us": Column(dtype="i8", shape=(_K,)),
+                "start_s": Column(dtype="u4", shape=(_K,)),
                 "sums": Column(dtype="f8", shape=(SUMS, _K)),
+                "variance": Column(dtype="f4", shape=(_K,)),
             }
         )
 
@@ -47,12 +50,14 @@ class Evidence:
             log_bets = np.where(goes_on, log_bets, payoffs.log_start)
         np.copyto(r, grown, where=active)
         step = np.minimum(np.maximum(log_bets, FLOOR), cap[:, None])
-        np.copyto(t["start_us"], start_us, where=active & ~goes_on)
+        np.copyto(t["start_s"], np.uint32(start_us // SECOND), where=active & ~goes_on)
         np.copyto(
             t["sums"],
-            t["sums"] * goes_on[:, None, :] + sums[:, :, None],
+            t["sums"] * goes_on[:, None, :] + sums[:, :SUMS, None],
             where=active[:, None, :],
         )
+        variance = t["variance"]
+        np.copyto(variance, variance * goes_on + sums[:, SUMS:].astype(np.float32), where=active)
         np.copyto(cusum, np.maximum(cusum + step, 0.0), where=active)
 
     def total(self, allowed: Bools) -> Floats:
@@ -71,8 +76,10 @@ class Evidence:
 
     def since(self, bet: Ints) -> tuple[Ints, Floats]:
         """Estimated start, and the sums since, of one bet of each row."""
-        rows = np.arange(bet.size)
-        return self.table["start_us"][rows, bet], self.table["sums"][rows, :, bet]
+        rows, t = np.arange(bet.size), self.table
+        start_us = t["start_s"][rows, bet].astype(np.int64) * SECOND
+        variance = t["variance"][rows, bet].astype(np.float64)
+        return start_us, np.concatenate([t["sums"][rows, :, bet], variance[:, None]], axis=1)
 
     def forget(self, rows: Bools) -> None:
         """Start anew."""

@@ -14,7 +14,9 @@ from monitor.model.tick import Bools, Floats, Ints
 from monitor.model.time import DAY
 
 SUMS = 5
-"""x, expected x, n, the variance of x, expected n."""
+"""x, expected x, n, the variance of x, expected n; since a start the last two in half the bytes ..."""
+EXACT = 3
+"""... and so many exactly."""
 MEMORY_US = 3 * DAY
 LEAST_MEMORY = 8.0
 """The usual share of a segment is that of about these days, or buckets if they are more."""
@@ -31,7 +33,8 @@ class Families:
         self._gain = 1.0 / max(MEMORY_US / bucket_us, LEAST_MEMORY)
         self.table = Table(
             {
-                "since": Column(dtype="f8", shape=(SUMS, DELTAS.size)),
+                "since": Column(dtype="f8", shape=(EXACT, DELTAS.size)),
+                "spread": Column(dtype="f4", shape=(SUMS - EXACT, DELTAS.size)),
                 "incident": Column(dtype="f8", shape=(SUMS,)),
                 "usual_n": Column(dtype="f8"),
                 "usual_units": Column(dtype="f8"),
@@ -51,10 +54,12 @@ class Families:
         sums = _sums(bucket)
         takes = active[whole]
         ends = takes & ~goes_on[whole]
+        since, spread = t["since"], t["spread"]
         if ends.any():
-            np.copyto(t["since"], 0.0, where=ends[:, None, :])
-        since = t["since"]
-        since += sums[:, :, None] * takes[:, None, :]
+            np.copyto(since, 0.0, where=ends[:, None, :])
+            np.copyto(spread, 0.0, where=ends[:, None, :])
+        since += sums[:, :EXACT, None] * takes[:, None, :]
+        spread += sums[:, EXACT:, None].astype(np.float32) * takes[:, None, :]
         inside = is_open[whole]
         if inside.any():
             adds = inside & bucket.judged[whole]
@@ -68,7 +73,8 @@ class Families:
         whole = _whole(parent)
         rows = np.flatnonzero(opened[whole])
         best = bet[whole[rows]]
-        found = self.table["since"][rows, :, best]
+        t = self.table
+        found = np.concatenate([t["since"][rows, :, best], t["spread"][rows, :, best]], axis=1)
         self.table["incident"][rows] = np.where(silent[whole[rows]][:, None], 0.0, found)
 
     def sums(self) -> Floats:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.guard import tail_bets
-from monitor.guard.bets import SILENCE_WEIGHT, UP, Bets, scale
+from monitor.guard.bets import SIDE_WEIGHT, SILENCE_WEIGHT, UP, Bets, scale
 from monitor.guard.evidence import Evidence
 from monitor.guard.families import Families
 from monitor.guard.incident import Bucket, Incidents
@@ -32,7 +32,9 @@ from monitor.model.tick import (
 from monitor.stats import laws
 
 SUSPICION = 0.5
-"""Of log A: evidence above the square root of A is a suspicion."""
+"""Of log A: evidence above the square root of A is a suspicion ..."""
+NEARLY = float(np.log(0.9))
+"""... or nearly: one bucket pays no more than that root, and the bets on far larger shifts do not pay it."""
 MOST_PATIENCE = 2.0
 """Times log A: a row with so much evidence waits for nothing coarser."""
 MOST_CORRELATED = 0.125
@@ -174,8 +176,7 @@ class Guard:
     def _finding(self, bucket: Bucket) -> _Finding:
         traits = bucket.traits
         allowed = np.where(UP, traits.up[:, None], traits.down[:, None])
-        side = 0.5 * (1.0 - SILENCE_WEIGHT)
-        weight = side * allowed[:, 0] + side * allowed[:, -1]
+        weight = SIDE_WEIGHT * allowed[:, 0] + SIDE_WEIGHT * allowed[:, -1]
         weight = weight + SILENCE_WEIGHT * traits.page_no_data
         weight = np.where(weight > 0, weight, 1.0)
         of_shift = self._evidence.total(allowed) / weight
@@ -226,7 +227,7 @@ class Guard:
         """Rows of which something coarser is suspected, in the same direction: it may page in a moment."""
         traits = bucket.traits
         suspected = bucket.expected.ready & ~was_open
-        suspected &= finding.log_m >= SUSPICION * traits.log_threshold
+        suspected &= finding.log_m >= SUSPICION * traits.log_threshold + NEARLY
         found = np.zeros_like(suspected)
         for way in (-1, 1):
             same = finding.direction == way
@@ -261,7 +262,9 @@ class Guard:
         self._silence.forget(change.forgotten)
         is_open = t["open"].copy()
         log_m = np.where(change.forgotten, -np.inf, finding.log_m)
-        suspected = bucket.expected.ready & (log_m >= SUSPICION * bucket.traits.log_threshold)
+        suspected = bucket.expected.ready & (
+            log_m >= SUSPICION * bucket.traits.log_threshold + NEARLY
+        )
         pending = suspected & ~is_open & ~change.parent_open
         state, reason = label(
             bucket,

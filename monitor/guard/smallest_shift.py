@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from monitor.guard import tail_bets
-from monitor.guard.bets import SIZES
-from monitor.guard.detectable import CAP
+from monitor.guard.bets import FALLS, RISES
+from monitor.guard.detectable import CAP, shares
 from monitor.model.tick import Floats
 from monitor.stats import beta_binomial, laws
 from monitor.stats.tail import log_odds, share_above, share_of
@@ -34,7 +34,7 @@ class Typical:
         level, units, phi: what is expected of it.
         eps: half-width of the null band.
         log_threshold: natural log of A.
-        bets: among how many bets the mixture divides.
+        capital: that the mixture divides, see `bets.capital`.
         tail: of a quantile: 1 - q, and `shift`, `deviation` and `phi` of its `TailExpectation`; else None.
     """
 
@@ -44,7 +44,7 @@ class Typical:
     phi: float
     eps: float
     log_threshold: float
-    bets: float
+    capital: float
     tail: tuple[float, float, float, float] | None = None
 
 
@@ -64,18 +64,17 @@ def smallest_shift(one: Typical, *, buckets: float, up: bool, remains: float = 1
         A share above 0; NaN where no shift is found in so few buckets.
     """
     known = all(map(math.isfinite, (one.level, one.units, one.phi, one.eps, one.log_threshold)))
-    if not known or one.level <= 0 or one.units <= 0 or one.phi <= 0 or one.eps >= SIZES[-1]:
+    if not known or one.level <= 0 or one.units <= 0 or one.phi <= 0:
         return _NOWHERE
     sign, least = (1.0, -1.0)[not up], max(one.eps, 1e-4)
     shifts = np.geomspace(least, _LARGEST_RISE if up else 1.0, _GRID)
     seen = sign * shifts * remains
     growth = _tail_growth(one, seen, up=up) if one.tail else _law_growth(one, seen, up=up)
     growth = np.where(np.isfinite(growth), growth, 0.0)
-    needed = one.log_threshold + math.log(one.bets)
+    needed = one.log_threshold - np.log(shares(up=up, capital=one.capital))
     grows = growth >= 1.0 / buckets
-    found = np.flatnonzero(
-        grows & (buckets * growth + np.log1p(1.0 / np.maximum(growth, 1e-9)) >= needed)
-    )
+    grows &= buckets * growth + np.log1p(1.0 / np.maximum(growth, 1e-9)) >= needed
+    found = np.flatnonzero(grows.any(axis=1))
     return float(shifts[found[0]]) if found.size else _NOWHERE
 
 
@@ -96,10 +95,10 @@ def remaining(span_us: float, memory_us: float) -> float:
 
 
 def _mean_growth(log_l: Floats, one: Typical) -> Floats:
-    """Over the nodes, of the best bet, no bucket paying more than the cap: float64[shifts]."""
+    """Over the nodes, of each bet, no bucket paying more than the cap: float64[shifts, bets]."""
     paid = np.minimum(log_l, CAP * one.log_threshold)
-    best: Floats = np.tensordot(paid, _WEIGHTS, axes=(1, 0)).max(axis=1)
-    return best
+    mean: Floats = np.tensordot(paid, _WEIGHTS, axes=(1, 0))
+    return mean
 
 
 def _law_growth(one: Typical, seen: Floats, *, up: bool) -> Floats:
@@ -107,11 +106,11 @@ def _law_growth(one: Typical, seen: Floats, *, up: bool) -> Floats:
     share = one.law == laws.BETA_BINOMIAL
     mean = one.level if total else one.level * one.units
     side = 1.0 if up else -1.0
-    sizes = SIZES[one.eps < SIZES]
-    if share:
-        sizes = np.minimum(sizes, 0.5 * (1.0 / one.level + 1.0 + one.eps) - 1.0) if up else sizes
-        if one.level * (1.0 + one.eps) >= 1.0 and up:
-            return np.zeros(seen.size)
+    sizes = RISES if up else FALLS
+    placed = sizes > one.eps
+    if share and up:
+        sizes = np.minimum(sizes, 0.5 * (1.0 / one.level + 1.0 + one.eps) - 1.0)
+        placed &= one.level * (1.0 + one.eps) < 1.0
     now = one.level * (1.0 + seen)
     now = np.where(share & (now >= 1.0), np.nan, now)
     x = mean * (1.0 + seen)
@@ -135,7 +134,7 @@ def _law_growth(one: Typical, seen: Floats, *, up: bool) -> Floats:
             null=full(side * one.eps),
             alternative=full(side * sizes),
         )
-    return _mean_growth(log_l, one)
+    return np.where(placed, _mean_growth(log_l, one), 0.0)
 
 
 def _tail_growth(one: Typical, seen: Floats, *, up: bool) -> Floats:
@@ -148,7 +147,8 @@ def _tail_growth(one: Typical, seen: Floats, *, up: bool) -> Floats:
         spread = np.sqrt(phi * one.units * now * (1.0 - now))
         x = np.clip(now[:, None] * n + spread[:, None] * _NODES, 0.0, one.units)[:, :, None]
         null = usual + side * tail_bets.SHARE_SDS * deviation
-        odds = np.concatenate([null + side * tail_bets.STEPS, null])[None, None, :]
+        steps = tail_bets.STEPS_UP if up else tail_bets.STEPS_DOWN
+        odds = np.concatenate([null + side * steps, null])[None, None, :]
         size = beta_binomial.size(n, np.array([phi]))
         shares = np.broadcast_to(share_of(odds), (*x.shape[:2], odds.shape[2]))
         kernel = beta_binomial.log_kernel(x, n, shares, size)

@@ -44,7 +44,7 @@ class Volume:
                 "came": Column(dtype="f8"),
                 "expected": Column(dtype="f8"),
                 "waiting": Column(dtype="f8"),
-                "waited": Column(dtype="i8"),
+                "waited": Column(dtype="i4"),
                 "phi": Column(dtype="f8", fill=LEAST_PHI),
                 "last": Column(dtype="f8"),
                 "best": Column(dtype="f8"),

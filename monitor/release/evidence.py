@@ -22,6 +22,7 @@ BAND_Z = 2.241403
 POWER_Z = 0.84
 """One-sided 80 % point of the normal distribution."""
 BETS = 10.0
+"""Among so many the capital divides, but for bets on multiples, which hold little of it."""
 
 
 class Note(StrEnum):

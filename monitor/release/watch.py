@@ -64,6 +64,7 @@ class Watch:
 
     Args:
         bets_up: which bets are on a rise; the others are on a fall. bool[bets]
+        weights: what each holds of the capital, relative; None for all the same. float64[bets]
         begin_us: from when on buckets count.
         halved: whether its end is not told yet, so that one half of the capital waits for it.
 
@@ -75,8 +76,12 @@ class Watch:
         gone: whether some of those are not kept any more.
     """
 
-    def __init__(self, bets_up: Bools, *, begin_us: int, halved: bool) -> None:
+    def __init__(
+        self, bets_up: Bools, *, begin_us: int, halved: bool, weights: Floats | None = None
+    ) -> None:
         self._up = bets_up
+        parts = np.ones(bets_up.size) if weights is None else weights
+        self._log_parts = np.log(parts / parts.sum())
         self.begin_us = begin_us
         self.halved = halved
         self.as_of_us: int | None = None
@@ -188,9 +193,9 @@ class Watch:
 
     def _capital(self) -> tuple[Floats, Floats]:
         """Log of what the bets on a rise, and those on a fall, have come to."""
-        log_e, bets = self.table["log_e"], self._up.size
-        part = np.log(bets) + (np.log(2.0) if self.halved else 0.0)
-        sides = (log_e[:, self._up], log_e[:, ~self._up])
+        held = self.table["log_e"] + self._log_parts
+        part = np.log(2.0) if self.halved else 0.0
+        sides = (held[:, self._up], held[:, ~self._up])
         up, down = (np.logaddexp.reduce(side, axis=1) - part for side in sides)
         return up, down
 
@@ -207,9 +212,9 @@ class Watch:
         }
 
     @classmethod
-    def load(cls, bets_up: Bools, state: dict[str, Any]) -> "Watch":
+    def load(cls, bets_up: Bools, state: dict[str, Any], weights: Floats | None = None) -> "Watch":
         """The watch that `dump` described."""
-        watch = cls(bets_up, begin_us=state["begin_us"], halved=state["halved"])
+        watch = cls(bets_up, begin_us=state["begin_us"], halved=state["halved"], weights=weights)
         watch.table.load(state["table"])
         for name in ("as_of_us", "told_late", "gone", "gate"):
             setattr(watch, name, state[name])

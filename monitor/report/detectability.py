@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from monitor.definitions.plan import Law, MetricPlan
-from monitor.guard.bets import SIZES
+from monitor.guard.bets import capital
 from monitor.guard.detectable import minimum_detectable_shift
 from monitor.guard.label import BOUND_SDS
 from monitor.model.bucket import BucketLine
@@ -46,7 +46,11 @@ def needed_shifts(row: BucketLine, plan: MetricPlan, log_threshold: float) -> tu
         return ()
     eps = plan.min_relative_shift
     sd = max(width - eps, 0.0) / BOUND_SDS
-    sides = 2 if plan.direction == "both" else 1
+    bets = capital(
+        up=plan.direction in ("both", "up"),
+        down=plan.direction in ("both", "down"),
+        silence=plan.no_data == "alert",
+    )
     found = []
     for horizon_us in HORIZONS_US:
         shift = minimum_detectable_shift(
@@ -54,7 +58,7 @@ def needed_shifts(row: BucketLine, plan: MetricPlan, log_threshold: float) -> tu
             eps=eps,
             log_threshold=log_threshold,
             buckets=horizon_us // plan.calendar.width_us,
-            bets=sides * SIZES.size + (plan.no_data == "alert"),
+            capital=bets,
         )
         known = None if math.isnan(shift) else shift
         found.append(Needed(within_seconds=horizon_us / SECOND, relative_shift=known))

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from monitor.guard.bets import DELTAS, UP, Bets, scale
+from monitor.guard.bets import (
+    DELTAS,
+    SIDE_WEIGHT,
+    UP,
+    WEIGHTS,
+    Bets,
+    capital,
+    scale,
+)
 from monitor.model.tick import Expectation, Floats
 from monitor.stats.beta_binomial import size
 from tests.contracts.flow import COUNT, MEAN, SHARE, SUM, make_expectation, make_traits, observe
@@ -81,6 +89,24 @@ def test_sums_and_means(law: str, deviation: float, eps: float) -> None:
         spread = deviation * (1 + shift) ** (1.0 if law == MEAN else 0.5)
         density = stats.norm.pdf(residual, shift, spread)
         assert np.max(density @ paid) * step <= 1 + 1e-6
+
+
+def test_the_weights_of_a_series_sum_to_one_whatever_it_is_judged_for() -> None:
+    for side in (UP, ~UP):
+        assert WEIGHTS[side].sum() == pytest.approx(SIDE_WEIGHT, abs=1e-15)
+    assert capital(up=True, down=True, silence=True) == pytest.approx(1.0)
+    assert capital(up=True, down=False, silence=False) == pytest.approx(SIDE_WEIGHT)
+    assert capital(up=False, down=False, silence=False) == 1.0
+
+
+@pytest.mark.parametrize("mean", [2.0, 5.0])
+def test_where_the_band_is_wide_a_bet_on_a_multiple_grows(mean: float) -> None:
+    """With a band of 60 % a tripled count is worth .3 of its events in evidence; +50 % is inside the band."""
+    expected = make_expectation(1, level=mean, sd_level=0.3)
+    seen = observe(0, [3 * mean])
+    paid = payoffs(COUNT, seen.x, seen.n, expected, 0.02)[0]
+    assert np.log(paid.max()) > 0.3 * mean
+    assert paid[UP & (DELTAS <= 0.6)].max() == 0.0
 
 
 def test_bets_inside_the_band_are_not_placed() -> None:

@@ -34,7 +34,13 @@ CASES = [(COUNT, 30.0, 30.0), (SHARE, 100.0, 0.2), (SHARE, 1000.0, 0.9), (MEAN, 
 
 def typical(law: str, n: float, level: float, **changes: object) -> Typical:
     one = Typical(
-        law=LAWS.index(law), level=level, units=n, phi=PHI, eps=0.02, log_threshold=LOG_A, bets=11
+        law=LAWS.index(law),
+        level=level,
+        units=n,
+        phi=PHI,
+        eps=0.02,
+        log_threshold=LOG_A,
+        capital=1.0,
     )
     return replace(one, **changes)  # type: ignore[arg-type]
 
@@ -101,7 +107,7 @@ def test_a_quantile_of_exponential_values_is_found_as_often(up: bool) -> None:
 def test_of_a_count_it_is_what_the_normal_one_says() -> None:
     one = typical(COUNT, 1000.0, 1000.0)
     normal = minimum_detectable_shift(
-        relative_variance=PHI / 1000, eps=0.02, log_threshold=LOG_A, buckets=60, bets=11
+        relative_variance=PHI / 1000, eps=0.02, log_threshold=LOG_A, buckets=60
     )
     assert smallest_shift(one, buckets=60, up=False) == pytest.approx(normal, rel=0.05)
     assert smallest_shift(one, buckets=60, up=True) == pytest.approx(normal, rel=0.05)
@@ -110,7 +116,7 @@ def test_of_a_count_it_is_what_the_normal_one_says() -> None:
 @given(
     law=st.sampled_from([COUNT, SHARE, SUM, MEAN]),
     n=st.floats(1, 1e6),
-    eps=st.floats(0, 0.4),
+    eps=st.floats(0, 0.7),
     buckets=st.integers(3, 10_000),
     up=st.booleans(),
 )
@@ -125,9 +131,16 @@ def test_it_lies_outside_the_band_and_falls_with_time(
         assert math.isnan(lost) or lost >= soon
 
 
+def test_where_the_band_is_wide_a_multiple_can_be_found_and_half_cannot() -> None:
+    one = typical(COUNT, 30.0, 30.0, eps=0.55)
+    rise, fall = (smallest_shift(one, buckets=60, up=up) for up in (True, False))
+    assert 0.55 < fall < 0.8
+    assert 0.55 < rise < 1.0
+
+
 @pytest.mark.parametrize(
     "changes",
-    [{"level": math.nan}, {"units": 0.0}, {"eps": 0.6}, {"phi": math.nan}, {"level": -1.0}],
+    [{"level": math.nan}, {"units": 0.0}, {"eps": 0.9}, {"phi": math.nan}, {"level": -1.0}],
 )
 def test_what_is_not_known_is_not_found(changes: dict[str, float]) -> None:
     one = replace(typical(COUNT, 1000.0, 1000.0), **changes)  # type: ignore[arg-type]
@@ -151,6 +164,16 @@ def test_the_needed_volume_is_that_at_which_the_shift_is_the_smallest(
         relative_variance=v / factor, eps=0.02, log_threshold=LOG_A, buckets=buckets
     )
     assert there == pytest.approx(shift, rel=1e-6)
+
+
+def test_a_rise_to_a_multiple_needs_less_volume_than_a_fall_by_half() -> None:
+    fall, rise = (
+        volume_factor(
+            shift=shift, relative_variance=0.3, eps=0.3, log_threshold=LOG_A, buckets=60, up=up
+        )
+        for shift, up in ((0.5, False), (2.0, True))
+    )
+    assert rise < 0.1 * fall
 
 
 def test_no_volume_is_enough_within_the_band_or_in_two_buckets() -> None:

@@ -96,17 +96,21 @@ def test_bets_on_what_is_unknown_are_not_placed() -> None:
 
 @pytest.mark.parametrize(
     ("tail", "moved"),
-    [(0.05, (0.29, 0.53, 1.1)), (0.01, (0.42, 0.78, 1.6)), (0.5, (0.13, 0.25, 0.53))],
+    [
+        (0.05, (0.29, 0.53, 1.1, 1.7, 2.4)),
+        (0.01, (0.42, 0.78, 1.6, 2.4, 3.3)),
+        (0.5, (0.13, 0.25, 0.53, 0.88, 1.35)),
+    ],
 )
 def test_the_steps_span_what_a_slower_answer_does_to_the_share(
     tail: float, moved: tuple[float, ...]
 ) -> None:
-    """The share above the old quantile where exponential latencies rise by 10, 20 and 50 %."""
-    rises = np.array([1.1, 1.2, 1.5])
+    """The share above the old quantile where exponential latencies rise by 10, 20 and 50 %, double and triple."""
+    rises = np.array([1.1, 1.2, 1.5, 2.0, 3.0])
     odds = log_odds(tail ** (1 / rises)) - log_odds(np.array(tail))
     assert odds == pytest.approx(moved, abs=0.04)
-    assert (odds >= tail_bets.STEPS[0]).all()
-    assert (odds <= tail_bets.STEPS[-1]).all()
+    assert (odds >= tail_bets.STEPS_UP[0]).all()
+    assert (odds <= tail_bets.STEPS_UP[-1]).all()
 
 
 def test_of_log_normal_latencies_the_share_above_moves_further() -> None:

@@ -16,9 +16,21 @@ from tests.release.told import T0, release
 UP = np.array([True, False])
 
 
+def test_the_capital_divides_by_the_weights() -> None:
+    """All of it on the one bet that wins; what it has come to is its share of the whole."""
+    for weights, share in ((None, 0.5), (np.array([1.0, 3.0]), 0.75)):
+        watch = watch_of(weights=weights)
+        watch.take(bucket(0, bets=(0.0, 1.0)), MINUTE)
+        assert watch.table["down"][0] == pytest.approx(1.0 + np.log(share))
+        again = Watch.load(UP, watch.dump(), weights)
+        again.take(bucket(1, bets=(0.0, 1.0)), MINUTE)
+        assert again.table["down"][0] == pytest.approx(2.0 + np.log(share))
+
+
 def watch_of(size: int = 1, **changes: Any) -> Watch:
     halved = changes.pop("halved", False)
-    watch = Watch(UP, begin_us=T0, halved=halved)
+    weights = changes.pop("weights", None)
+    watch = Watch(UP, begin_us=T0, halved=halved, weights=weights)
     columns = {
         "row": np.arange(size),
         "share": np.ones(size),

@@ -36,5 +36,5 @@ def test_without_a_band_nothing_is_claimed(changes: dict[str, float | None]) -> 
 
 
 def test_where_no_shift_is_found_so_soon_it_is_undefined() -> None:
-    daily = metric("orders", min_relative_shift=0.6)
+    daily = metric("orders", min_relative_shift=0.85)
     assert {n.relative_shift for n in needed_shifts(row(0, upper=200), daily, LOG_A)} == {None}
