@@ -10,24 +10,16 @@ import click
 from rich.table import Table
 
 from monitor.aggregate.cohort_memory import cohort_memory
-from monitor.alert.text import number
-from monitor.cli import check_connect
+from monitor.cli import check_connect, check_sight
 from monitor.cli.options import config_option, console, json_option, print_json
-from monitor.cli.progress import Watch
-from monitor.clock import wall_clock
 from monitor.definitions.budget import groupings_of, log_thresholds, series_bounds
 from monitor.definitions.compile import compile_plan
 from monitor.definitions.load import Configuration, load
 from monitor.definitions.mistake import Mistake, MistakesError
 from monitor.definitions.plan import Plan
 from monitor.definitions.schema import Metric
-from monitor.embedded.detectable import Detectable
-from monitor.embedded.learnt import seen_by_history, seen_by_state
-from monitor.errors import StateError
-from monitor.ingest.files import open_files
 from monitor.model.quantity import format_duration
 from monitor.model.time import DAY, HOUR, SECOND
-from monitor.report.detected import shift_found
 from monitor.settings import environment
 
 _YEAR = 365 * DAY
@@ -42,8 +34,8 @@ _THOUSAND = 1000
     "--history",
     multiple=True,
     metavar="FILE...",
-    help="Events as `replay` reads them: also tell what every metric would see. Without it, the "
-    "state of a service is asked, where journal.sqlite has one.",
+    help="Events as `replay` reads them: also tell what every metric sees. Without it, the state of a "
+    "service is asked, where journal.sqlite has one, and else some volumes are assumed.",
 )
 @click.option(
     "--connect",
@@ -71,7 +63,7 @@ def command(
     for warning in configuration.warnings:
         click.echo(f"warning: {warning}", err=True)
     result = summary(configuration)
-    _add_sight(result, _seen(configuration, (*history, *more)))
+    check_sight.add(result, configuration, (*history, *more))
     found = check_connect.look(configuration) if connect else []
     if connect:
         result["connect"] = check_connect.as_json(found)
@@ -100,58 +92,6 @@ def summary(configuration: Configuration) -> dict[str, Any]:
         "kinds": dict(sorted(Counter(metric.kind for metric in metrics).items())),
         "series_at_most": sum(row["series_at_most"] for row in rows),
         "metrics": rows,
-    }
-
-
-def _seen(configuration: Configuration, history: tuple[str, ...]) -> dict[str, Detectable] | None:
-    """What each metric can see, where volumes are known: from these files, or from a service's state."""
-    plan = compile_plan(configuration, shards=1)
-    if not history:
-        path = Path(configuration.settings.sqlite_path)
-        try:
-            kafka = configuration.settings.source.kafka
-            return None if kafka is not None else seen_by_state(path, plan)
-        except StateError as error:
-            click.echo(f"warning: what metrics see is not known: {error}", err=True)
-            return None
-    files = open_files(history)
-    try:
-        with Watch("history", files) as watch:
-            seen = seen_by_history(
-                files,
-                plan=plan,
-                fields=configuration.fields or None,
-                clock=wall_clock,
-                progress=watch.advance,
-            )
-    finally:
-        for file in files:
-            file.close()
-    for file in files:
-        for warning in file.warnings:
-            click.echo(f"warning: {warning}", err=True)
-    return seen
-
-
-def _add_sight(result: dict[str, Any], seen: dict[str, Detectable] | None) -> None:
-    """Add to each metric what it sees, and warn of what is blind."""
-    if seen is None:
-        return
-    for row in result["metrics"]:
-        row["sees"] = _sees(seen.get(row["name"]))
-    for name, one in seen.items():
-        if one.problem is not None:
-            click.echo(f"warning: metric '{name}' {one.problem}", err=True)
-
-
-def _sees(one: Detectable | None) -> dict[str, Any] | None:
-    if one is None:
-        return None
-    return {
-        "units_per_bucket": one.units,
-        "minimum_detectable_shift": dict(one.falls),
-        "minimum_detectable_rise": dict(one.rises),
-        "problem": one.problem,
     }
 
 
@@ -204,9 +144,10 @@ def _print(result: dict[str, Any]) -> None:
         f"at most {result['series_at_most']:,} series"
     )
     out.print(_table(result["metrics"]))
-    if any(row.get("sees") for row in result["metrics"]):
+    sight = check_sight.table(result["metrics"])
+    if sight is not None:
         out.print()
-        out.print(_sight_table(result["metrics"]))
+        out.print(sight)
     for row in result["metrics"]:
         if row["cohorts"] is not None:
             out.print(_memory(row))
@@ -244,26 +185,6 @@ def _table(rows: list[dict[str, Any]]) -> Table:
     table.add_column("segment", justify="right", no_wrap=True)
     for row in rows:
         table.add_row(*_cells(row))
-    return table
-
-
-def _sight_table(rows: list[dict[str, Any]]) -> Table:
-    table = Table(
-        box=None,
-        pad_edge=False,
-        header_style="bold",
-        caption="finds: a fall or a rise of this size in the whole metric, about half of the time",
-        caption_justify="right",
-    )
-    table.add_column("metric", no_wrap=True)
-    for heading in ("n a bucket", "finds in 1 h", "finds in 1 d"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for row in rows:
-        sees = row["sees"] or {}
-        units = sees.get("units_per_bucket")
-        learnt = {**sees, "learning": units is None}
-        found = [shift_found(learnt, name) if sees else "-" for name in ("1h", "1d")]
-        table.add_row(row["name"], "-" if units is None else number(units), *found)
     return table
 
 

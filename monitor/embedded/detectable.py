@@ -1,7 +1,7 @@
 """The minimum detectable shift of every metric, from what a machine has learnt."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -36,6 +36,11 @@ class Detectable:
     rises: dict[str, float | None]
     units: float | None = None
     problem: str | None = None
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether it finds nothing within any horizon."""
+        return all(size is None for way in (self.falls, self.rises) for size in way.values())
 
 
 _NONE: Final[dict[str, float | None]] = dict.fromkeys(HORIZONS)
@@ -77,22 +82,42 @@ def _of_row(usual: "_Usual", row: int, width_us: int) -> Detectable:
             f"{traits.min_units[row]:g}; lower it or take a longer bucket"
         )
         return Detectable(falls=_NONE, rises=_NONE, units=units, problem=problem)
-    ways: list[dict[str, float | None]] = []
-    for up, judged in ((False, bool(traits.down[row])), (True, bool(traits.up[row]))):
-        found = dict(_NONE)
-        for name, horizon in HORIZONS.items() if judged else ():
-            shift = smallest_shift(
-                one,
-                buckets=horizon // width_us,
-                up=up,
-                remains=remaining(horizon, float(usual.memory_us[row])),
-            )
-            found[name] = None if math.isnan(shift) else round(shift, 4)
-        ways.append(found)
+    found = by_horizon(
+        one,
+        width_us=width_us,
+        memory_us=float(usual.memory_us[row]),
+        up=bool(traits.up[row]),
+        down=bool(traits.down[row]),
+    )
     blind: str | None = None
-    if all(share is None for way in ways for share in way.values()) and 3 * width_us <= DAY:
+    if found.is_blind and 3 * width_us <= DAY:
         blind = "sees no shift within a day: too little comes in a bucket; take a longer bucket"
-    return Detectable(falls=ways[0], rises=ways[1], units=units, problem=blind)
+    return replace(found, units=units, problem=blind)
+
+
+def by_horizon(
+    one: Typical, *, width_us: int, memory_us: float, up: bool, down: bool
+) -> Detectable:
+    """The smallest shifts that a series finds within each horizon: what is found sooner is found.
+
+    Args:
+        one: a usual bucket.
+        width_us: its width.
+        memory_us: of the level, see `Baseline.memory_us`.
+        up: whether rises are judged.
+        down: whether falls are.
+    """
+    ways = []
+    for is_up, judged in ((False, down), (True, up)):
+        found, least = dict(_NONE), math.inf
+        for name, horizon in HORIZONS.items() if judged else ():
+            remains, buckets = remaining(horizon, memory_us), horizon // width_us
+            if buckets:
+                shift = smallest_shift(one, buckets=buckets, up=is_up, remains=remains)
+                least = min(least, shift if math.isfinite(shift) else math.inf)
+            found[name] = None if math.isinf(least) else round(least, 4)
+        ways.append(found)
+    return Detectable(falls=ways[0], rises=ways[1])
 
 
 _HALF = 0.5

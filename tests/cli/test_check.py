@@ -1,5 +1,6 @@
 import gzip
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,9 @@ def test_json_of_a_right_configuration(
     monkeypatch.setenv("MONITOR_HASH_KEY", "key")
     monkeypatch.setenv("MONITOR__ALERT_BUDGET__PAGES", "2")
     assert execute(["check", "--json", "--config", str(folder)]) == 0
-    assert json.loads(capfd.readouterr().out) == {
+    told = json.loads(capfd.readouterr().out)
+    assert [len(row.pop("sees_at")) for row in told["metrics"]] == [3, 3, 3], "told further down"
+    assert told == {
         "ok": True,
         "errors": [],
         "warnings": [],
@@ -266,3 +269,57 @@ def test_a_history_that_is_not_there_is_an_error(
 ) -> None:
     assert execute(["check", "--config", str(learnt / "config"), "--history", "nowhere"]) == 2
     assert "nowhere" in capfd.readouterr().err
+
+
+def assumed(folder: Path, capfd: pytest.CaptureFixture[str]) -> tuple[dict[str, Any], str]:
+    assert execute(["check", "--json", "--config", str(folder)]) == 0
+    out, err = capfd.readouterr()
+    return {row["name"]: row["sees_at"] for row in json.loads(out)["metrics"]}, err
+
+
+def test_before_anything_is_learnt_volumes_are_assumed(capfd: pytest.CaptureFixture[str]) -> None:
+    sees, err = assumed(EXAMPLE, capfd)
+    assert "would see no shift" not in err
+    assert len(sees) == 14
+    for at in sees.values():
+        assert [one["units_per_bucket"] for one in at] == [100, 1_000, 10_000]
+        for way in ("minimum_detectable_shift", "minimum_detectable_rise"):
+            hour, day = (
+                [math.inf if one[way][span] is None else one[way][span] for one in at]
+                for span in ("1h", "1d")
+            )
+            assert hour == sorted(hour, reverse=True), "more units, smaller shifts"
+            assert day == sorted(day, reverse=True)
+            assert all(later <= soon for soon, later in zip(hour, day, strict=True))
+    assert sees["week_one_retention"][2]["minimum_detectable_shift"]["1d"] is None
+    assert 0.03 < sees["error_rate"][2]["minimum_detectable_shift"]["1d"] < 0.12
+    assert execute(["check", "--config", str(EXAMPLE)]) == 0
+    printed = capfd.readouterr().out
+    assert "Assumed are" in printed
+    assert "-30 %" in next(
+        line for line in printed.splitlines()[18:] if line.startswith("active_users")
+    )
+
+
+def test_what_is_assumed_is_near_what_a_history_tells(
+    learnt: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    read, _ = seen(learnt, capfd, "--history", str(learnt / "events.ndjson.gz"))
+    told = read["orders"]["minimum_detectable_shift"]["1d"]
+    (learnt / "state.db").unlink(missing_ok=True)
+    sees, _ = assumed(learnt / "config", capfd)
+    orders = sees["orders"][1]["minimum_detectable_shift"]["1d"]
+    assert told <= orders <= 2.0 * told, "a Poisson count scatters less than is assumed"
+    assert sees["rises"][1]["minimum_detectable_shift"]["1d"] is None, "falls are not judged"
+
+
+def test_what_no_volume_lets_see_is_warned_of(
+    folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "metrics" / "a.yaml").write_text(
+        "metrics: [{name: deaf, kind: count, of: {event: a}, bucket: 8h, detect: {direction: down, "
+        "min_relative_shift: 79%}}]\n"
+    )
+    _, err = assumed(folder, capfd)
+    assert "metric 'deaf' would see no shift within a day with 10,000 units a bucket" in err
+    assert "detect.min_relative_shift (79 %)" in err
