@@ -9,9 +9,12 @@ from monitor.model.time import SECOND
 from monitor.stats.e_detector import FLOOR, grow, grow_in_two
 
 SUMS = 3
-"""x, expected x and n, summed since the start that a bet estimates; the variance of x beside them, in half
-the bytes: nothing is counted by it."""
+"""x, expected x and n, summed since the start that a bet estimates; the standard deviation of x beside them, in
+half the bytes: nothing is counted by it."""
 _K = DELTAS.size
+_MOST_DEVIATION = 1e38
+_LAST_S = 2**32 - 1
+"""Starts are kept in four bytes: from 1970 to 2106."""
 
 
 class Evidence:
@@ -24,7 +27,7 @@ class Evidence:
                 "cusum": Column(dtype="f4", shape=(_K,)),
                 "start_s": Column(dtype="u4", shape=(_K,)),
                 "sums": Column(dtype="f8", shape=(SUMS, _K)),
-                "variance": Column(dtype="f4", shape=(_K,)),
+                "deviation": Column(dtype="f4", shape=(_K,)),
             }
         )
 
@@ -50,14 +53,15 @@ class Evidence:
             log_bets = np.where(goes_on, log_bets, payoffs.log_start)
         np.copyto(r, grown, where=active)
         step = np.minimum(np.maximum(log_bets, FLOOR), cap[:, None])
-        np.copyto(t["start_s"], np.uint32(start_us // SECOND), where=active & ~goes_on)
+        start_s = min(max(start_us // SECOND, 0), _LAST_S)
+        np.copyto(t["start_s"], np.uint32(start_s), where=active & ~goes_on)
         np.copyto(
             t["sums"],
             t["sums"] * goes_on[:, None, :] + sums[:, :SUMS, None],
             where=active[:, None, :],
         )
-        variance = t["variance"]
-        np.copyto(variance, variance * goes_on + sums[:, SUMS:].astype(np.float32), where=active)
+        more = np.minimum(np.sqrt(sums[:, SUMS:]), _MOST_DEVIATION).astype(np.float32)
+        np.copyto(t["deviation"], np.hypot(t["deviation"] * goes_on, more), where=active)
         np.copyto(cusum, np.maximum(cusum + step, 0.0), where=active)
 
     def total(self, allowed: Bools) -> Floats:
@@ -78,7 +82,7 @@ class Evidence:
         """Estimated start, and the sums since, of one bet of each row."""
         rows, t = np.arange(bet.size), self.table
         start_us = t["start_s"][rows, bet].astype(np.int64) * SECOND
-        variance = t["variance"][rows, bet].astype(np.float64)
+        variance = t["deviation"][rows, bet].astype(np.float64) ** 2
         return start_us, np.concatenate([t["sums"][rows, :, bet], variance[:, None]], axis=1)
 
     def forget(self, rows: Bools) -> None:

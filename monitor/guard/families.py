@@ -14,9 +14,11 @@ from monitor.model.tick import Bools, Floats, Ints
 from monitor.model.time import DAY
 
 SUMS = 5
-"""x, expected x, n, the variance of x, expected n; since a start the last two in half the bytes ..."""
+"""x, expected x, n, the variance of x, expected n."""
 EXACT = 3
-"""... and so many exactly."""
+"""Of a start that is only suspected so many are kept exactly; of the variance its root, in half the bytes, which has
+room for sums up to 1e38, and expected n likewise."""
+_MOST = 1e38
 MEMORY_US = 3 * DAY
 LEAST_MEMORY = 8.0
 """The usual share of a segment is that of about these days, or buckets if they are more."""
@@ -34,7 +36,8 @@ class Families:
         self.table = Table(
             {
                 "since": Column(dtype="f8", shape=(EXACT, DELTAS.size)),
-                "spread": Column(dtype="f4", shape=(SUMS - EXACT, DELTAS.size)),
+                "deviation": Column(dtype="f4", shape=(DELTAS.size,)),
+                "units": Column(dtype="f4", shape=(DELTAS.size,)),
                 "incident": Column(dtype="f8", shape=(SUMS,)),
                 "usual_n": Column(dtype="f8"),
                 "usual_units": Column(dtype="f8"),
@@ -54,12 +57,15 @@ class Families:
         sums = _sums(bucket)
         takes = active[whole]
         ends = takes & ~goes_on[whole]
-        since, spread = t["since"], t["spread"]
+        since, deviation, units = t["since"], t["deviation"], t["units"]
         if ends.any():
             np.copyto(since, 0.0, where=ends[:, None, :])
-            np.copyto(spread, 0.0, where=ends[:, None, :])
+            for short in (deviation, units):
+                np.copyto(short, 0.0, where=ends)
         since += sums[:, :EXACT, None] * takes[:, None, :]
-        spread += sums[:, EXACT:, None].astype(np.float32) * takes[:, None, :]
+        more = np.minimum([np.sqrt(sums[:, 3]), sums[:, 4]], _MOST).astype(np.float32)[:, :, None]
+        np.hypot(deviation, more[0] * takes, out=deviation)
+        units += more[1] * takes
         inside = is_open[whole]
         if inside.any():
             adds = inside & bucket.judged[whole]
@@ -74,7 +80,10 @@ class Families:
         rows = np.flatnonzero(opened[whole])
         best = bet[whole[rows]]
         t = self.table
-        found = np.concatenate([t["since"][rows, :, best], t["spread"][rows, :, best]], axis=1)
+        short = np.stack(
+            [t["deviation"][rows, best].astype(float) ** 2, t["units"][rows, best]], axis=1
+        )
+        found = np.concatenate([t["since"][rows, :, best], short], axis=1)
         self.table["incident"][rows] = np.where(silent[whole[rows]][:, None], 0.0, found)
 
     def sums(self) -> Floats:

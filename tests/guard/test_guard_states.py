@@ -72,6 +72,35 @@ def test_the_life_of_an_incident() -> None:
     assert not back[-1].open[0]
 
 
+@pytest.mark.parametrize("unit", [1e-18, 1e18, 1e30])
+def test_the_unit_that_a_sum_is_told_in_changes_no_decision(unit: float) -> None:
+    """Such as a revenue in wei, whose variance is beyond what four bytes hold."""
+    told = []
+    for scale in (1.0, unit):
+        parent = np.array([-1, 0, 0])
+        traits = make_traits(3, "normal_sum", parent=parent)
+        level = scale * np.array([1000.0, 600.0, 400.0])
+        panel = Panel(traits, level=level, units=1000.0, phi=2.0 * scale)
+        panel.feed(level, 1000, times=5)
+        fall = panel.feed(level - scale * np.array([400.0, 400.0, 0.0]), 1000, times=6)
+        assert openings(fall) == [2]
+        last = fall[-1]
+        assert last.family is not None
+        told.append(
+            (
+                np.concatenate(
+                    [last.log_m, last.sum_n, last.sum_x / scale, last.sum_expected / scale]
+                ),
+                np.concatenate(
+                    [np.sqrt(last.sum_variance) / scale, np.sqrt(last.family[:, 3]) / scale]
+                ),
+            )
+        )
+    for one, other in zip(*told, strict=True):
+        assert other == pytest.approx(one, rel=1e-6, nan_ok=True)
+    assert np.isfinite(told[0][1]).all()
+
+
 @pytest.mark.parametrize(
     ("law", "x", "n"), [(SHARE, 200, 1000), (MEAN, 30_000, 1000), (COUNT, 1000, None)]
 )

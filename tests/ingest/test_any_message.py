@@ -6,7 +6,7 @@
 from collections.abc import Mapping, Sequence
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.fuzz.messages import check_messages
@@ -20,6 +20,7 @@ from tests.strategies.messages import FIELDS, MESSAGES
     fields=FIELDS,
     cuts=st.lists(st.integers(0, 16), max_size=2),
 )
+@example(messages=[b"", b"", b'{"name":" ","time":-1}'], fields=None, cuts=[])  # before 1970
 def test_every_message_is_accounted_for(
     messages: Sequence[bytes], fields: Mapping[str, str] | None, cuts: Sequence[int]
 ) -> None:
