@@ -1,7 +1,7 @@
 """The place of a shift: the most specific series that explains it, and what is shifted besides.
 
 Each candidate says "this series moved by its own shift, the others did not", and explains its deviance. Its
-rival says "all moved alike", and explains the deviance of the sums. A fault in one segment of share w is explained by it
+rival says "all beside it moved alike", and explains the deviance of their sums. A fault in one segment of share w is explained by it
 1/w times as well as by the whole, and by any part of it worse: the largest deviance is the most specific
 sufficient explanation. A grouping of k series pays 2 log k for the choice, so that a combination must explain
 more than the segments that hold it.
@@ -93,8 +93,8 @@ def _best(scope: Scope, parts: Bools, explained: Floats) -> tuple[int | None, fl
         return None, None
     many = np.bincount(scope.group[parts], minlength=len(scope.groupings))
     score = explained[at] - 2.0 * np.log(many[scope.group[at]])
-    alike = _alike(scope, parts)
     best = int(np.argmax(score))
+    alike = _alike(scope, parts & (scope.group == scope.group[at[best]]), float(explained[0]))
     if score[best] <= max(alike, 0.0):
         return None, None
     rivals = np.concatenate([score, [alike, 0.0]])
@@ -102,15 +102,21 @@ def _best(scope: Scope, parts: Bools, explained: Floats) -> tuple[int | None, fl
     return int(at[best]), chance
 
 
-def _alike(scope: Scope, parts: Bools) -> float:
-    """What "all segments moved alike" explains, by the grouping that it explains most of."""
+def _alike(scope: Scope, beside: Bools, of_whole: float) -> float:
+    """What "all moved alike" explains of the segments of one grouping; no less than of the whole.
+
+    A shift of one platform moves all countries alike, and their levels are learnt apart: together they tell
+    it more exactly than the platform does. So a segment competes with those beside it only.
+
+    Args:
+        scope: of the incident.
+        beside: the segments of the grouping.
+        of_whole: what the whole's own shift explains.
+    """
     if scope.group[0] > 0:
         return 0.0  # the incident's own series is a candidate itself
-    groups = [np.flatnonzero(parts & (scope.group == g)) for g in np.unique(scope.group[parts])]
-    return max(
-        (pooled(scope.sums[g], scope.law[g], scope.sd_level[g]) for g in groups if g.size > 1),
-        default=0.0,
-    )
+    at = np.flatnonzero(beside)
+    return max(pooled(scope.sums[at], scope.law[at], scope.sd_level[at]), of_whole)
 
 
 def _besides(scope: Scope, first: int, explained: Floats, certain: Bools) -> list[int]:
