@@ -44,7 +44,8 @@ def write(path: Path, days: float, names: int) -> int:
     rng, minutes = np.random.default_rng(4), int(days * 1440)
     usual = np.geomspace(20.0, 2_000.0, len(COUNTRIES))
     tails = [
-        [f',"dimensions":{{"country":"{country}"}}}}\n' for country in COUNTRIES] for _ in range(names)
+        [f',"dimensions":{{"country":"{country}"}}}}\n' for country in COUNTRIES]
+        for _ in range(names)
     ]
     with path.open("w") as file:
         for minute in range(minutes):
