@@ -75,7 +75,7 @@ def ten_checks(page: Page, *, fast: bool) -> list[Check]:
         lambda: checks.seven(100 if fast else 500, 33 if fast else 78),
         lambda: [checks.eight(500 if fast else 2000)],
         lambda: checks.nine(rows // 2),
-        lambda: checks.ten(90 if fast else 400),
+        lambda: checks.ten(90 if fast else 900),
     )
     done = []
     for make in makers:
