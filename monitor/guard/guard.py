@@ -227,7 +227,7 @@ class Guard:
         """Rows of which something coarser is suspected, in the same direction: it may page in a moment."""
         traits = bucket.traits
         suspected = bucket.expected.ready & ~was_open
-        suspected &= finding.log_m >= SUSPICION * traits.log_threshold + NEARLY
+        suspected &= finding.log_m >= _suspicion(traits)
         found = np.zeros_like(suspected)
         for way in (-1, 1):
             same = finding.direction == way
@@ -262,9 +262,7 @@ class Guard:
         self._silence.forget(change.forgotten)
         is_open = t["open"].copy()
         log_m = np.where(change.forgotten, -np.inf, finding.log_m)
-        suspected = bucket.expected.ready & (
-            log_m >= SUSPICION * bucket.traits.log_threshold + NEARLY
-        )
+        suspected = bucket.expected.ready & (log_m >= _suspicion(bucket.traits))
         pending = suspected & ~is_open & ~change.parent_open
         state, reason = label(
             bucket,
@@ -317,3 +315,9 @@ def _empty(bucket: Bucket) -> Bools:
     """Rows that hold nothing where something was expected, and whose silence is an alert."""
     expected, traits = bucket.expected, bucket.traits
     return expected.ready & ~bucket.seen.observed & traits.page_no_data & (expected.units > 0)
+
+
+def _suspicion(traits: Traits) -> Floats:
+    """Natural log of the evidence from which on a shift is suspected."""
+    least: Floats = SUSPICION * traits.log_threshold + NEARLY
+    return least
