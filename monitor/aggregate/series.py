@@ -142,8 +142,8 @@ class Series:
         table["log_threshold"][rows] = plan.log_threshold[group]
         table["min_relative_shift"][rows] = plan.min_relative_shift
         table["min_units"][rows] = plan.min_units
-        table["up"][rows] = plan.direction in ("both", "up")
-        table["down"][rows] = plan.direction in ("both", "down")
+        table["up"][rows] = plan.up
+        table["down"][rows] = plan.down
         table["page_no_data"][rows] = plan.no_data == "alert"
         table["accept_after_us"][rows] = plan.accept_after_us
         table["timezone"][rows] = self.timezones.index(plan.season_timezone)

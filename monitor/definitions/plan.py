@@ -228,6 +228,16 @@ class MetricPlan:
     cohorts: tuple[Followed, ...] = ()
 
     @property
+    def up(self) -> bool:
+        """Whether rises are judged."""
+        return self.direction in ("both", "up")
+
+    @property
+    def down(self) -> bool:
+        """Whether falls are judged."""
+        return self.direction in ("both", "down")
+
+    @property
     def followed(self) -> tuple[Followed, ...]:
         """The cohorts that it follows: one of its own, or those of its inputs."""
         if self.cohort is None:

@@ -41,8 +41,8 @@ def _at(metric: MetricPlan, units: int) -> Detectable:
         _typical(metric, units),
         width_us=metric.calendar.width_us,
         memory_us=_MEMORY_US,
-        up=metric.direction in ("both", "up"),
-        down=metric.direction in ("both", "down"),
+        up=metric.up,
+        down=metric.down,
     )
     judged = metric.direction != "none" and 3 * metric.calendar.width_us <= DAY
     blind = None
@@ -68,8 +68,8 @@ def _typical(metric: MetricPlan, units: int) -> Typical:
         eps=max(metric.min_relative_shift, BAND_SDS * error),
         log_threshold=metric.log_threshold[0],
         capital=capital(
-            up=metric.direction in ("both", "up"),
-            down=metric.direction in ("both", "down"),
+            up=metric.up,
+            down=metric.down,
             silence=metric.no_data == "alert",
         ),
         tail=_tail(metric, hour) if quantile else None,

@@ -47,8 +47,8 @@ def needed_shifts(row: BucketLine, plan: MetricPlan, log_threshold: float) -> tu
     eps = plan.min_relative_shift
     sd = max(width - eps, 0.0) / BOUND_SDS
     bets = capital(
-        up=plan.direction in ("both", "up"),
-        down=plan.direction in ("both", "down"),
+        up=plan.up,
+        down=plan.down,
         silence=plan.no_data == "alert",
     )
     found = []
