@@ -16,7 +16,7 @@ from monitor.definitions.plan import Plan
 from monitor.embedded.backfill import Backfill
 from monitor.embedded.engine import Keeper
 from monitor.embedded.state_file import StoreKeeper, new
-from monitor.ingest.files import LineFile, open_files
+from monitor.ingest.files import LineFile, closing, open_files
 from monitor.kafka.backfill import keeper as topic_keeper
 from monitor.kafka.service import Service
 from monitor.settings import environment
@@ -36,14 +36,11 @@ def command(files: tuple[str, ...], config: Path, as_json: bool) -> None:
     plan = compile_plan(configuration)
     inputs = open_files(files)
     began = perf_counter()
-    try:
+    with closing(inputs):
         if configuration.settings.source.kafka is None:
             result = _into_file(configuration, plan, inputs)
         else:
             result = asyncio.run(_into_topics(configuration, plan, inputs))
-    finally:
-        for file in inputs:
-            file.close()
     result["seconds"] = round(perf_counter() - began, 3)
     for file in inputs:
         for warning in file.warnings:

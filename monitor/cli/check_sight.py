@@ -16,7 +16,7 @@ from monitor.embedded.detectable import HORIZONS, Detectable
 from monitor.embedded.detectable_by_volume import VOLUMES, detectable_by_volume
 from monitor.embedded.learnt import seen_by_history, seen_by_state
 from monitor.errors import StateError
-from monitor.ingest.files import open_files
+from monitor.ingest.files import closing, open_files
 from monitor.model.quantity import percent
 from monitor.report.detected import shift_found
 
@@ -61,18 +61,14 @@ def _seen(
             click.echo(f"warning: what metrics see is not known: {error}", err=True)
             return None
     files = open_files(history)
-    try:
-        with Watch("history", files) as watch:
-            seen = seen_by_history(
-                files,
-                plan=plan,
-                fields=configuration.fields or None,
-                clock=wall_clock,
-                progress=watch.advance,
-            )
-    finally:
-        for file in files:
-            file.close()
+    with closing(files), Watch("history", files) as watch:
+        seen = seen_by_history(
+            files,
+            plan=plan,
+            fields=configuration.fields or None,
+            clock=wall_clock,
+            progress=watch.advance,
+        )
     for file in files:
         for warning in file.warnings:
             click.echo(f"warning: {warning}", err=True)

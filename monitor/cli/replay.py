@@ -1,7 +1,6 @@
 """`monitor replay`: own history through the same pipeline, to files."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -22,7 +21,7 @@ from monitor.embedded.replay import Replay, reasons_in_words
 from monitor.embedded.survey import Survey
 from monitor.embedded.trial import Trial
 from monitor.embedded.whole_file import WholeFile
-from monitor.ingest.files import LineFile, open_files
+from monitor.ingest.files import LineFile, closing, open_files
 from monitor.report.page import Budget, Report, render
 from monitor.report.summary import injections_table, metrics_table, surveys_table, totals_table
 from monitor.settings import AlertBudget, environment
@@ -94,7 +93,7 @@ def command(
     )
     began = perf_counter()
     with (
-        _closing(inputs),
+        closing(inputs),
         nullcontext() if report is None else WholeFile(report, "--report") as page,
         outputs,
         Watch("replay", inputs) as watch,
@@ -130,16 +129,6 @@ def command(
 
 def _trial(plan: Plan, injection: Injection | TimelessInjection) -> Trial | Survey:
     return Trial(plan, injection) if isinstance(injection, Injection) else Survey(plan, injection)
-
-
-@contextmanager
-def _closing(inputs: list[LineFile]) -> Iterator[None]:
-    """Closes what was opened, however it ends."""
-    try:
-        yield
-    finally:
-        for file in inputs:
-            file.close()
 
 
 def _budgets(budget: AlertBudget, run: Replay) -> list[Budget]:

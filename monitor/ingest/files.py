@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from glob import glob, has_magic
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
@@ -221,3 +222,13 @@ def _problem(path: str, error: OSError) -> str:
             return f"{path}: may not be read; check its permissions"
         case _:
             return f"{path}: cannot be read ({error.strerror}); check the disk or copy it"
+
+
+@contextmanager
+def closing(files: Iterable[LineFile]) -> Iterator[None]:
+    """Closes what `open_files` opened, however it ends."""
+    try:
+        yield
+    finally:
+        for file in files:
+            file.close()
