@@ -35,10 +35,11 @@ from prometheus_client import CollectorRegistry
 from benchmarks.ingest import START_US, all_kinds, lines, plan
 from benchmarks.waiting import DEADLINE_SECONDS, ingested
 from monitor import telemetry
+from monitor.cli.tuning import relax_collector
 from monitor.definitions.plan import Plan
 from monitor.ingest.source import Ingest
 from monitor.kafka.broker import Broker, on_loop_error
-from monitor.kafka.ingest_worker import BATCH, IngestWorker, relax_collector
+from monitor.kafka.ingest_worker import BATCH, IngestWorker
 from monitor.kafka.service import core_of
 from monitor.kafka.shard_worker import ShardWorker
 from monitor.kafka.source_partition import SourceTopic

@@ -35,8 +35,9 @@ from benchmarks.processes import look
 from benchmarks.sizing import COSTS, core_costs, table
 from benchmarks.topics import Message, hidden, make
 from monitor import telemetry
+from monitor.cli.tuning import ask_for_long_turns, relax_collector
 from monitor.kafka.broker import Broker
-from monitor.kafka.ingest_worker import BATCH, relax_collector
+from monitor.kafka.ingest_worker import BATCH
 from tests.system.running import Run, configured
 from tests.system.servers import free_port, running_kafka
 
@@ -247,6 +248,7 @@ def told(found: dict[int, tuple[Cost, Cost]], events: int) -> bool:
 def main() -> None:
     if sys.argv[1:2] == ["--drain"]:
         relax_collector()
+        ask_for_long_turns()
         print(asyncio.run(drained(sys.argv[2], sys.argv[3], [*map(int, sys.argv[4:])])))
         return
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

@@ -19,10 +19,10 @@ from prometheus_client import CollectorRegistry
 
 from benchmarks.waiting import DEADLINE_SECONDS, ingested
 from monitor import telemetry
+from monitor.cli.tuning import relax_collector
 from monitor.clock import wall_clock
 from monitor.definitions import load
 from monitor.kafka.broker import on_loop_error
-from monitor.kafka.ingest_worker import relax_collector
 from monitor.kafka.service import Service
 from monitor.kafka.topics import FRAMES
 from monitor.telemetry import Counters

@@ -19,12 +19,12 @@ from prometheus_client import CollectorRegistry
 from monitor import telemetry
 from monitor.cli.clock_watch import watch_clock
 from monitor.cli.role_parts import Parts
+from monitor.cli.tuning import ask_for_long_turns, relax_collector, share_one_heap
 from monitor.cli.vitals import keep_vitals
 from monitor.clock import wall_clock
 from monitor.definitions import load
 from monitor.errors import MonitorError
 from monitor.kafka.broker import on_loop_error
-from monitor.kafka.ingest_worker import relax_collector
 from monitor.kafka.service import Service
 from monitor.kafka.state_folder import StateFolder
 from monitor.settings import environment
@@ -43,6 +43,7 @@ class Role:
     async def ingest(self, stopping: asyncio.Event) -> None:
         """Events to frames."""
         parts = self.parts
+        ask_for_long_turns()
         worker = await parts.service.ingest(
             clock=wall_clock, counters=parts.counters, instance=parts.folder.instance("ingest")
         )
@@ -119,6 +120,7 @@ def command(name: str, config: Path, state: Path, instance: str | None, again: b
     if again:
         counters.restarts.labels(name).inc()
     relax_collector()
+    share_one_heap()
     with contextlib.closing(StateFolder.of(configuration, state, name=instance)) as folder:
         parts = Parts(
             configuration=configuration,

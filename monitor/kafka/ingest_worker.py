@@ -1,7 +1,6 @@
 """The role `ingest`: a group member that reads the source topic and writes frames."""
 
 import asyncio
-import gc
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer
@@ -16,17 +15,6 @@ from monitor.telemetry import Counters
 _POLL_MS = 200
 BATCH = 500
 """Events between two turns of the event loop: few enough to stay in the processor's cache."""
-
-_COLLECT_EVERY = 50_000
-"""Objects between two looks of the garbage collector. By default it is 700, fewer than a batch holds,
-and every batch would be looked at again and again while it is alive: half of the reading's time."""
-
-
-def relax_collector() -> None:
-    """Tune the process's garbage collector for batches of records; for the start of a role."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_COLLECT_EVERY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

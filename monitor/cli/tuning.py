@@ -1,0 +1,70 @@
+"""How the process of a role uses the garbage collector, the heap and the processor."""
+
+import ctypes
+import gc
+import os
+import platform
+import struct
+import sys
+from typing import Final
+
+import structlog
+
+_COLLECT_EVERY: Final = 50_000
+"""Objects between two looks of the garbage collector. By default it is 700, fewer than a batch holds,
+and every batch would be looked at again and again while it is alive: half of the reading's time."""
+
+_TURN_NS: Final = 100_000_000
+"""The longest that Linux gives."""
+
+_M_ARENA_MAX: Final = -8
+_SYSCALL: Final = {"x86_64": 314, "aarch64": 274}
+_SCHED_BATCH: Final = 3
+_log = structlog.get_logger(__name__)
+
+
+def relax_collector() -> None:
+    """Tune the garbage collector for batches of records; for the start of a role."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_COLLECT_EVERY)
+
+
+def share_one_heap() -> bool:
+    """Let all threads allocate from one heap; for the start of a role, before its threads.
+
+    The GNU allocator gives every thread a heap of its own (mallopt(3), `M_ARENA_MAX`). What a role
+    decides is computed in whichever thread is free, so that what is kept lies among what is not, in all of them, and
+    none can give back what it no longer needs. One interpreter runs in one thread at a time: a heap each
+    saves it nothing.
+
+    Returns:
+        Whether the allocator took it; another has no such heaps.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    return mallopt is not None and mallopt(_M_ARENA_MAX, 1) == 1
+
+
+def ask_for_long_turns() -> bool:
+    """Tell Linux that this is work for throughput: let it run for long, and others before it.
+
+    Where more processes want to run than there are cores, the scheduler changes between them every
+    three milliseconds or so, and each finds the caches full of another's data: four ingest processes on
+    two cores cost half as much again for every event (`benchmarks/scale.py`). With the policy
+    `SCHED_BATCH` (sched(7)) and the longest slice (sched_setattr(2), `sched_runtime` since Linux 6.12) they
+    cost what one does, and whoever asks for less at a time is let in before them. Nobody's share changes.
+
+    Returns:
+        Whether the system took it; where it does not, everything works as before.
+    """
+    number = _SYSCALL.get(platform.machine())
+    if sys.platform != "linux" or number is None:
+        return False
+    nice = os.getpriority(os.PRIO_PROCESS, 0)
+    # struct sched_attr: size, policy, flags, nice, priority, runtime, deadline, period
+    attributes = struct.pack("=IIQiIQQQ", 48, _SCHED_BATCH, 0, nice, 0, _TURN_NS, 0, 0)
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.syscall(number, 0, attributes, 0) != 0:
+        _log.info("turns.refused", error=os.strerror(ctypes.get_errno()))
+        return False
+    return True
