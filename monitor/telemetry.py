@@ -225,6 +225,9 @@ class Counters:
             multiprocess_mode="max",
         )
         self.lag = latest("source_lag_events", "Events of a source not read yet.", "source")
+        self.waits = latest(
+            "source_waits", "1 where a source is hours ahead of the slowest, and waits.", "source"
+        )
         self.frames = counter("frames_total", "Frames met by the core, by outcome.", "outcome")
         self.snapshots = counter("snapshots_total", "Snapshots, by outcome.", "outcome")
         self.snapshot_bytes = latest("snapshot_bytes", "Size of the newest snapshot.", "shard")

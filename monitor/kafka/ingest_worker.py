@@ -1,15 +1,20 @@
 """The role `ingest`: a group member that reads the source topic and writes frames."""
 
 import asyncio
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer
+from aiokafka.structs import TopicPartition
 
 from monitor.clock import Clock
+from monitor.kafka.alignment import Alignment
 from monitor.kafka.broker import Broker, stop
 from monitor.kafka.ownership import Ownership
-from monitor.kafka.source_partition import SourcePartition, SourceTopic
+from monitor.kafka.source_partition import SourcePartition, SourceTopic, committed_states
 from monitor.kafka.topics import Topics
+from monitor.model.time import NEVER
 from monitor.telemetry import Counters
 
 _POLL_MS = 200
@@ -46,11 +51,15 @@ class IngestWorker:
             counters=self.counters,
         )
         held.subscribe(self.source.name)
+        alignment = Alignment(self._watermarks)
         await broker.start(consumer)
         try:
             while not stopping.is_set():
                 await held.settle()
-                batches = await consumer.getmany(timeout_ms=_POLL_MS, max_records=BATCH)
+                units = {place.partition: unit for place, unit in held.open_units.items()}
+                known = consumer.partitions_for_topic(self.source.name) or ()
+                await alignment.settle(units, max(self.source.partitions, len(known)))
+                batches = await self._batches(consumer, units.values())
                 for place, unit in held.open_units.items():
                     await held.guarded(place, unit.step(batches.get(place, ())))
                 # While records are at hand `getmany` does not suspend; fetches and flushes under
@@ -60,6 +69,32 @@ class IngestWorker:
         finally:
             await held.close(graceful=False)
             await stop(consumer)
+
+    async def _batches(
+        self, consumer: AIOKafkaConsumer, units: Collection[SourcePartition]
+    ) -> Mapping[TopicPartition, Sequence[Any]]:
+        """What has come of the partitions that do not wait.
+
+        What was fetched of one that waits stays fetched; to `pause` it would throw that away. Where all
+        wait the consumer is asked all the same: one that is not leaves the group after minutes.
+        """
+        places: list[TopicPartition] = []
+        if any(unit.waits for unit in units):
+            nobody = TopicPartition(self.source.name, -1)
+            places = [unit.place for unit in units if not unit.waits] or [nobody]
+        found: dict[TopicPartition, list[Any]] = await consumer.getmany(
+            *places, timeout_ms=_POLL_MS, max_records=BATCH
+        )
+        return found
+
+    async def _watermarks(self) -> dict[int, int]:
+        """Of every partition, as the group has committed it."""
+        found = await committed_states(self.broker, self.source.group)
+        return {
+            place.partition: state["watermark"]
+            for place, (_, state) in found.items()
+            if place.topic == self.source.name and state and state["watermark"] != NEVER
+        }
 
     def _partition(self, number: int, consumer: AIOKafkaConsumer) -> SourcePartition:
         return SourcePartition(

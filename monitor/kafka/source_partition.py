@@ -29,7 +29,7 @@ from monitor.kafka.framing import messages
 from monitor.kafka.topics import FRAMES, Topics
 from monitor.model.event import DeadLetter
 from monitor.model.record import Stream
-from monitor.model.time import SECOND
+from monitor.model.time import NEVER, SECOND
 from monitor.telemetry import Counters
 
 FLUSH_SECONDS = 2.0
@@ -61,8 +61,32 @@ class SourceTopic:
     ingest: Callable[[int, int, int, Any], Ingest]
 
 
+async def committed_states(
+    broker: Broker, group: str, places: Sequence[TopicPartition] | None = None
+) -> dict[TopicPartition, tuple[int, Any]]:
+    """What a group has committed: by partition the offset, and ingest's state there or None.
+
+    Args:
+        broker: of the group.
+        group: its name.
+        places: of which partitions; None for all that it has committed.
+    """
+    async with broker.admin() as admin:
+        found = await admin.list_consumer_group_offsets(group, partitions=places)
+    return {
+        place: (one.offset, msgspec.json.decode(one.metadata) if one.metadata else None)
+        for place, one in found.items()
+        if one.offset >= 0
+    }
+
+
 class SourcePartition:
-    """The owner of one partition of the source topic."""
+    """The owner of one partition of the source topic.
+
+    Attributes:
+        next_offset: where reading goes on.
+        waits: it is hours ahead of the slowest, and is not read now.
+    """
 
     def __init__(
         self,
@@ -76,6 +100,7 @@ class SourcePartition:
         counters: Counters,
     ) -> None:
         self.next_offset = 0
+        self.waits = False
         self.place = TopicPartition(source.name, number)
         self._source = source
         self._broker = broker
@@ -137,15 +162,13 @@ class SourcePartition:
             )
 
     async def _committed(self) -> tuple[int | None, Any]:
-        async with self._broker.admin() as admin:
-            found = await admin.list_consumer_group_offsets(
-                self._source.group, partitions=[self.place]
-            )
-        committed = found.get(self.place)
-        if committed is None or committed.offset < 0:
-            return None, None
-        state = msgspec.json.decode(committed.metadata) if committed.metadata else None
-        return committed.offset, state
+        found = await committed_states(self._broker, self._source.group, [self.place])
+        return found.get(self.place, (None, None))
+
+    @property
+    def watermark_us(self) -> int:
+        """Event time up to which it was read; `NEVER` before it has any."""
+        return NEVER if self._ingest is None else self._ingest.watermark_us
 
     async def step(self, records: Sequence[Any]) -> None:
         """Take a batch, perhaps empty; flush where it is time to.
@@ -206,7 +229,11 @@ class SourcePartition:
         if ingest.cells >= FLUSH_CELLS:
             return True
         since = asyncio.get_running_loop().time() - self._flushed_at
-        return since >= FLUSH_SECONDS and self._flushed != (self.next_offset, ingest.watermark_us)
+        # Who waits is seen by the slower ones elsewhere, which may wait for it next: they hear at once.
+        return (self.waits or since >= FLUSH_SECONDS) and self._flushed != (
+            self.next_offset,
+            ingest.watermark_us,
+        )
 
     def _begin_flush(self) -> None:
         """Take the cells now, write them in a task."""
@@ -267,6 +294,9 @@ class SourcePartition:
         if ingest.watermark_us > 0:
             self._counters.watermark.labels(name).set(ingest.watermark_us / SECOND)
         end = self._consumer.last_stable_offset(self.place)
+        if self.waits:  # what is not fetched has no news of its end
+            end = (await self._consumer.end_offsets([self.place]))[self.place]
+        self._counters.waits.labels(name).set(self.waits)
         if end is not None:
             position = max(self.next_offset, await self._consumer.position(self.place))
             self._counters.lag.labels(name).set(max(end - position, 0))

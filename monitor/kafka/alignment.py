@@ -1,0 +1,118 @@
+"""Source partitions stay side by side in event time: one that is hours ahead of the slowest waits.
+
+No bucket closes before every partition has passed its end. While one stands still, or is read more slowly,
+what the others bring lies open in the core's memory; in the topic it costs nothing. (Stream processors call
+it watermark alignment.)
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, Protocol
+
+import structlog
+from aiokafka.errors import KafkaError
+
+from monitor.errors import MonitorError
+from monitor.model.time import HOUR, NEVER, SECOND
+
+AHEAD_US: Final = 6 * HOUR
+"""So far a partition may be ahead of the slowest: 360 open buckets of a minute."""
+ASK_SECONDS: Final = 1.0
+SAY_SECONDS: Final = 30.0
+"""A wait that is shorter is no line of the log: reading a backlog is full of them."""
+
+Committed = Callable[[], Awaitable[Mapping[int, int]]]
+"""-> the watermark of every partition, by its number, that the group has committed."""
+
+
+def _say(event: str, **fields: Any) -> None:
+    # Not `_log.info` itself: see `catching_up`.
+    structlog.get_logger(__name__).info(event, **fields)
+
+
+class Aligned(Protocol):
+    """A partition that is read here.
+
+    Attributes:
+        waits: whether it is not to be read now.
+    """
+
+    waits: bool
+
+    @property
+    def watermark_us(self) -> int:
+        """Event time up to which it was read; `NEVER` before it has any."""
+
+
+class Alignment:
+    """Decides which partitions of a worker wait.
+
+    Partitions of other workers count by what they committed, which is asked for only when one that is
+    read here has come so far ahead of what was known of them; one without a watermark does not count:
+    it gets one with its first events, or when it has been silent for the idle timeout.
+
+    Args:
+        committed: asks.
+        say: takes an event and its fields; the log at `info`.
+    """
+
+    def __init__(self, committed: Committed, say: Callable[..., Any] = _say) -> None:
+        self._committed = committed
+        self._say = say
+        self._known: Mapping[int, int] = {}
+        self._asked_us = NEVER
+        self._asked_at = -ASK_SECONDS
+        self._since: dict[int, float] = {}
+        self._told: set[int] = set()
+
+    async def settle(self, held: Mapping[int, Aligned], partitions: int) -> None:
+        """Set `waits` of every partition that is read here.
+
+        Args:
+            held: those, by number.
+            partitions: how many the topic has.
+        """
+        own = {number: unit.watermark_us for number, unit in held.items()}
+        marks = {number: mark for number, mark in own.items() if mark != NEVER}
+        if not marks:
+            return
+        now = asyncio.get_running_loop().time()
+        if len(held) < partitions:
+            marks = {**await self._elsewhere(held, max(marks.values()), now), **marks}
+        slowest = min(marks, key=marks.__getitem__)
+        for number, unit in held.items():
+            ahead_us = own[number] - marks[slowest]
+            unit.waits = ahead_us > AHEAD_US
+            if unit.waits:
+                self._note_wait(number, now, slowest=slowest, ahead_us=ahead_us)
+            elif self._since.pop(number, None) is not None and number in self._told:
+                self._told.discard(number)
+                self._say("ingest.goes_on", partition=number)
+
+    async def _elsewhere(
+        self, held: Mapping[int, Aligned], newest_us: int, now: float
+    ) -> dict[int, int]:
+        """Watermarks of the partitions that other workers read: those that are known, no newer than needed."""
+        known = {number: mark for number, mark in self._known.items() if number not in held}
+        lowest_us = min(known.values(), default=self._asked_us)
+        if newest_us - lowest_us <= AHEAD_US or now - self._asked_at < ASK_SECONDS:
+            return known
+        self._asked_us, self._asked_at = newest_us, now
+        try:
+            self._known = await self._committed()
+        except (MonitorError, KafkaError):
+            return known  # whoever reads and writes meets the same, and tells
+        return {number: mark for number, mark in self._known.items() if number not in held}
+
+    def _note_wait(self, number: int, now: float, *, slowest: int, ahead_us: int) -> None:
+        since = self._since.setdefault(number, now)
+        if now - since >= SAY_SECONDS and number not in self._told:
+            self._told.add(number)
+            self._say(
+                "ingest.waits",
+                partition=number,
+                slowest=slowest,
+                ahead_seconds=ahead_us // SECOND,
+                remedy="see why the slowest partition is not read, or has no newer events; nothing is lost "
+                "while the topic keeps what waits",
+            )
