@@ -3,8 +3,9 @@
     python benchmarks/memory.py                      # some minutes
     python benchmarks/memory.py --only values
 
-Every line is a process of its own (`monitor backfill`, `monitor replay`), whose greatest resident memory the
-system tells (VmHWM; Linux), but the last ones. `history`: the small shop in buckets of an hour, 216 lines a day. `quiet`: an event every
+Every line is a process of its own (`monitor backfill`, `monitor replay`, `monitor run`), whose greatest resident memory the
+system tells (VmHWM; Linux), but the last ones. `history`: the small shop in buckets of an hour, 216 lines a day.
+`started`: the same, read by a service as it starts, until it has caught up. `quiet`: an event every
 six hours, in buckets of a minute. `values`: so many events, each with a country that no other has.
 `stuck`: what a core holds while one source of two stands still for so many minutes, with 50 series in buckets of a minute.
 """
@@ -25,6 +26,7 @@ from monitor.definitions.plan import Plan
 from monitor.ingest.source import Ingest
 from monitor.model.time import SECOND
 from tests.system import shop
+from tests.system.servers import free_port
 
 END = 20_400 * shop.DAY
 BUSY = shop.METRICS.replace("15m", "1h")
@@ -70,6 +72,7 @@ def values(count: int) -> Iterator[bytes]:
 
 CASES = {
     "history": (history, BUSY, "backfill", (30, 360)),
+    "started": (history, BUSY, "run", (30, 360)),
     "quiet": (quiet, QUIET, "backfill", (4, 12)),
     "values": (values, VALUES, "replay", (100_000, 400_000, 1_000_000)),
 }
@@ -80,19 +83,30 @@ def weigh(folder: Path, metrics: str, verb: str, lines: Iterator[bytes]) -> tupl
     (folder / "config" / "metrics").mkdir(parents=True)
     (folder / "config" / "metrics" / "m.yaml").write_text(metrics)
     place = folder / "state.db"
-    (folder / "config" / "monitor.yaml").write_text(
-        f"source: {{files: [none]}}\njournal: {{sqlite: {place}}}\n"
+    file, config = folder / "input.ndjson", folder / "config"
+    (config / "monitor.yaml").write_text(
+        f"source: {{files: [{file if verb == 'run' else 'none'}]}}\njournal: {{sqlite: {place}}}\n"
+        f"api: {{host: 127.0.0.1, port: {free_port()}}}\n"
     )
-    with (folder / "input.ndjson").open("wb") as file:
-        file.writelines(line + b"\n" for line in lines)
-    command = [verb, str(folder / "input.ndjson"), "--config", str(folder / "config")]
+    with file.open("wb") as out:
+        out.writelines(line + b"\n" for line in lines)
+    command = [verb, *([] if verb == "run" else [str(file)]), "--config", str(config)]
     if verb == "replay":
         command += ["--out", str(folder / "out"), "--buckets", "parents"]
     began = perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-c", WEIGHED, *command], capture_output=True, text=True, check=True
-    )
-    return int(done.stderr.split()[-1]) / 1024, perf_counter() - began
+    with subprocess.Popen(
+        [sys.executable, "-c", WEIGHED, *command],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        said = ""
+        for said in process.stderr or ():
+            if '"run.caught_up"' in said:
+                process.terminate()
+    if process.returncode != 0:
+        sys.exit(said)
+    return int(said) / 1024, perf_counter() - began
 
 
 def plan_of(folder: Path, metrics: str) -> Plan:
