@@ -6,6 +6,7 @@ it watermark alignment.)
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, Protocol
 
@@ -17,7 +18,9 @@ from monitor.model.time import HOUR, NEVER, SECOND
 
 AHEAD_US: Final = 6 * HOUR
 """So far a partition may be ahead of the slowest: 360 open buckets of a minute."""
-ASK_SECONDS: Final = 1.0
+ASK_SECONDS: Final = 0.5
+ASK_AT_MOST_SECONDS: Final = 16.0
+"""Others are asked twice as rarely after every answer that was no news, up to this."""
 SAY_SECONDS: Final = 30.0
 """A wait that is shorter is no line of the log: reading a backlog is full of them."""
 
@@ -61,7 +64,8 @@ class Alignment:
         self._say = say
         self._known: Mapping[int, int] = {}
         self._asked_us = NEVER
-        self._asked_at = -ASK_SECONDS
+        self._ask_at = 0.0
+        self._pause = ASK_SECONDS
         self._since: dict[int, float] = {}
         self._told: set[int] = set()
 
@@ -95,13 +99,16 @@ class Alignment:
         """Watermarks of the partitions that other workers read: those that are known, no newer than needed."""
         known = {number: mark for number, mark in self._known.items() if number not in held}
         lowest_us = min(known.values(), default=self._asked_us)
-        if newest_us - lowest_us <= AHEAD_US or now - self._asked_at < ASK_SECONDS:
+        if newest_us - lowest_us <= AHEAD_US or now < self._ask_at:
             return known
-        self._asked_us, self._asked_at = newest_us, now
-        try:
+        before, self._asked_us = self._known, newest_us
+        # An error is no news: whoever reads and writes meets the same, and tells.
+        with contextlib.suppress(MonitorError, KafkaError):
             self._known = await self._committed()
-        except (MonitorError, KafkaError):
-            return known  # whoever reads and writes meets the same, and tells
+        self._pause = (
+            min(2 * self._pause, ASK_AT_MOST_SECONDS) if self._known == before else ASK_SECONDS
+        )
+        self._ask_at = now + self._pause
         return {number: mark for number, mark in self._known.items() if number not in held}
 
     def _note_wait(self, number: int, now: float, *, slowest: int, ahead_us: int) -> None:

@@ -1,5 +1,6 @@
 """Who is ahead of the slowest waits; others are asked no more often than needed."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -126,14 +127,30 @@ async def test_while_the_broker_is_away_what_was_known_holds() -> None:
     assert waiting(held) == []
 
 
-async def test_others_are_asked_at_most_so_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(alignment, "ASK_SECONDS", 3600.0)
+async def test_what_is_no_news_is_asked_for_ever_more_rarely(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(alignment, "ASK_SECONDS", 0.5)
+    clock = 1000.0
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: clock)
     group = Group(p1=START)
     aligned = Alignment(group)
     held = {0: Part(START + 2 * AHEAD_US)}
-    for _ in range(100):
+    asked = []
+    for tick in range(1200):
+        clock = 1000.0 + tick / 10
+        before = group.asked
         await aligned.settle(held, 2)
-    assert group.asked == 1
+        if group.asked > before:
+            asked.append(round(clock - 1000, 1))
+    assert asked == [0.0, 0.5, 1.5, 3.5, 7.5, 15.5, 31.5, 47.5, 63.5, 79.5, 95.5, 111.5]
+    group.marks[1] += 1
+    clock += 8
+    await aligned.settle(held, 2)
+    clock += 0.5
+    asked_now = group.asked
+    await aligned.settle(held, 2)
+    assert group.asked == asked_now + 1, "news came: soon again"
 
 
 async def test_a_long_wait_is_told_once_and_its_end_too(monkeypatch: pytest.MonkeyPatch) -> None:
