@@ -100,13 +100,14 @@ def weigh(folder: Path, metrics: str, verb: str, lines: Iterator[bytes]) -> tupl
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        said = ""
-        for said in process.stderr or ():
-            if '"run.caught_up"' in said:
+        said = [""]
+        for line in process.stderr or ():
+            said.append(line)
+            if '"run.caught_up"' in line:
                 process.terminate()
     if process.returncode != 0:
-        sys.exit(said)
-    return int(said) / 1024, perf_counter() - began
+        sys.exit("".join(said))
+    return int(said[-1]) / 1024, perf_counter() - began
 
 
 def plan_of(folder: Path, metrics: str) -> Plan:

@@ -58,8 +58,10 @@ def ask_for_long_turns() -> bool:
         Whether the system took it; where it does not, everything works as before.
     """
     number = _SYSCALL.get(platform.machine())
-    if sys.platform != "linux" or number is None:
+    if sys.platform != "linux" or number is None or sys.maxsize < 2**32:
         return False
+    if os.sched_getscheduler(0) not in (os.SCHED_OTHER, os.SCHED_BATCH):
+        return False  # somebody has chosen another one
     nice = os.getpriority(os.PRIO_PROCESS, 0)
     # struct sched_attr: size, policy, flags, nice, priority, runtime, deadline, period
     attributes = struct.pack("=IIQiIQQQ", 48, _SCHED_BATCH, 0, nice, 0, _TURN_NS, 0, 0)

@@ -50,9 +50,9 @@ class Aligned(Protocol):
 class Alignment:
     """Decides which partitions of a worker wait.
 
-    Partitions of other workers count by what they committed, which is asked for only when one that is
-    read here has come so far ahead of what was known of them; one without a watermark does not count:
-    it gets one with its first events, or when it has been silent for the idle timeout.
+    Partitions of other workers count by what they committed, which is asked for, beside the reading, only
+    when one that is read here has come so far ahead of what was known of them. One without a watermark
+    does not count: it gets one with its first events, or when it has been silent for the idle timeout.
 
     Args:
         committed: asks.
@@ -63,13 +63,14 @@ class Alignment:
         self._committed = committed
         self._say = say
         self._known: Mapping[int, int] = {}
+        self._asking: asyncio.Task[None] | None = None
         self._asked_us = NEVER
         self._ask_at = 0.0
         self._pause = ASK_SECONDS
         self._since: dict[int, float] = {}
         self._told: set[int] = set()
 
-    async def settle(self, held: Mapping[int, Aligned], partitions: int) -> None:
+    def settle(self, held: Mapping[int, Aligned], partitions: int) -> None:
         """Set `waits` of every partition that is read here.
 
         Args:
@@ -78,38 +79,41 @@ class Alignment:
         """
         own = {number: unit.watermark_us for number, unit in held.items()}
         marks = {number: mark for number, mark in own.items() if mark != NEVER}
-        if not marks:
-            return
         now = asyncio.get_running_loop().time()
-        if len(held) < partitions:
-            marks = {**await self._elsewhere(held, max(marks.values()), now), **marks}
-        slowest = min(marks, key=marks.__getitem__)
+        if marks and len(held) < partitions:
+            elsewhere = [number for number in range(partitions) if number not in held]
+            known = {number: self._known[number] for number in elsewhere if number in self._known}
+            self._ask_where_due(known, max(marks.values()), now)
+            marks |= known
+        slowest = min(marks, key=marks.__getitem__, default=0)
         for number, unit in held.items():
-            ahead_us = own[number] - marks[slowest]
+            ahead_us = own[number] - marks[slowest] if number in marks else 0
             unit.waits = ahead_us > AHEAD_US
             if unit.waits:
                 self._note_wait(number, now, slowest=slowest, ahead_us=ahead_us)
-            elif self._since.pop(number, None) is not None and number in self._told:
-                self._told.discard(number)
-                self._say("ingest.goes_on", partition=number)
+            else:
+                self._note_end(number)
+        for number in self._since.keys() - held.keys():
+            self._forget(number)
 
-    async def _elsewhere(
-        self, held: Mapping[int, Aligned], newest_us: int, now: float
-    ) -> dict[int, int]:
-        """Watermarks of the partitions that other workers read: those that are known, no newer than needed."""
-        known = {number: mark for number, mark in self._known.items() if number not in held}
+    def _ask_where_due(self, known: Mapping[int, int], newest_us: int, now: float) -> None:
+        self._asked_us = min(self._asked_us, newest_us)
         lowest_us = min(known.values(), default=self._asked_us)
-        if newest_us - lowest_us <= AHEAD_US or now < self._ask_at:
-            return known
-        before, self._asked_us = self._known, newest_us
-        # An error is no news: whoever reads and writes meets the same, and tells.
-        with contextlib.suppress(MonitorError, KafkaError):
-            self._known = await self._committed()
-        self._pause = (
-            min(2 * self._pause, ASK_AT_MOST_SECONDS) if self._known == before else ASK_SECONDS
-        )
-        self._ask_at = now + self._pause
-        return {number: mark for number, mark in self._known.items() if number not in held}
+        if self._asking is None and newest_us - lowest_us > AHEAD_US and now >= self._ask_at:
+            self._asking = asyncio.create_task(self._ask(newest_us))
+
+    async def _ask(self, newest_us: int) -> None:
+        """Ask what others have committed; an error, or no answer, is no news: all who write meet the same."""
+        before = self._known
+        try:
+            with contextlib.suppress(MonitorError, KafkaError):
+                if found := await self._committed():
+                    self._known, self._asked_us = found, newest_us
+        finally:
+            is_news = self._known != before
+            self._pause = ASK_SECONDS if is_news else min(2 * self._pause, ASK_AT_MOST_SECONDS)
+            self._ask_at = asyncio.get_running_loop().time() + self._pause
+            self._asking = None
 
     def _note_wait(self, number: int, now: float, *, slowest: int, ahead_us: int) -> None:
         since = self._since.setdefault(number, now)
@@ -123,3 +127,18 @@ class Alignment:
                 remedy="see why the slowest partition is not read, or has no newer events; nothing is lost "
                 "while the topic keeps what waits",
             )
+
+    def _note_end(self, number: int) -> None:
+        if number in self._told:
+            self._say("ingest.goes_on", partition=number)
+        self._forget(number)
+
+    def _forget(self, number: int) -> None:
+        self._since.pop(number, None)
+        self._told.discard(number)
+
+    async def close(self) -> None:
+        """Ask no more."""
+        if self._asking is not None:
+            self._asking.cancel()
+            await asyncio.wait({self._asking})

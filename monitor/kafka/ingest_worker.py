@@ -12,7 +12,12 @@ from monitor.clock import Clock
 from monitor.kafka.alignment import Alignment
 from monitor.kafka.broker import Broker, stop
 from monitor.kafka.ownership import Ownership
-from monitor.kafka.source_partition import SourcePartition, SourceTopic, committed_states
+from monitor.kafka.source_partition import (
+    SourcePartition,
+    SourceTopic,
+    committed_offsets,
+    ingest_state,
+)
 from monitor.kafka.topics import Topics
 from monitor.model.time import NEVER
 from monitor.telemetry import Counters
@@ -58,7 +63,7 @@ class IngestWorker:
                 await held.settle()
                 units = {place.partition: unit for place, unit in held.open_units.items()}
                 known = consumer.partitions_for_topic(self.source.name) or ()
-                await alignment.settle(units, max(self.source.partitions, len(known)))
+                alignment.settle(units, max(self.source.partitions, len(known)))
                 batches = await self._batches(consumer, units.values())
                 for place, unit in held.open_units.items():
                     await held.guarded(place, unit.step(batches.get(place, ())))
@@ -67,6 +72,7 @@ class IngestWorker:
                 await asyncio.sleep(0)
             await held.close(graceful=True)
         finally:
+            await alignment.close()
             await held.close(graceful=False)
             await stop(consumer)
 
@@ -89,12 +95,14 @@ class IngestWorker:
 
     async def _watermarks(self) -> dict[int, int]:
         """Of every partition, as the group has committed it."""
-        found = await committed_states(self.broker, self.source.group)
-        return {
-            place.partition: state["watermark"]
-            for place, (_, state) in found.items()
-            if place.topic == self.source.name and state and state["watermark"] != NEVER
+        found = await committed_offsets(self.broker, self.source.group)
+        states = {
+            place.partition: ingest_state(one)
+            for place, one in found.items()
+            if place.topic == self.source.name
         }
+        marks = {number: state["watermark"] for number, state in states.items() if state}
+        return {number: mark for number, mark in marks.items() if mark != NEVER}
 
     def _partition(self, number: int, consumer: AIOKafkaConsumer) -> SourcePartition:
         return SourcePartition(

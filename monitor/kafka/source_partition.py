@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from monitor.clock import Clock
@@ -21,6 +22,7 @@ from monitor.errors import StateError
 from monitor.ingest.cloud_events import structured
 from monitor.ingest.source import Flush, Ingest
 from monitor.journal.records import dead_letter_record
+from monitor.kafka.alignment import ASK_SECONDS
 from monitor.kafka.arrival import Arrival
 from monitor.kafka.broker import Broker, Outgoing, slices, stop, transact
 from monitor.kafka.catching_up import CatchUp
@@ -61,23 +63,28 @@ class SourceTopic:
     ingest: Callable[[int, int, int, Any], Ingest]
 
 
-async def committed_states(
+async def committed_offsets(
     broker: Broker, group: str, places: Sequence[TopicPartition] | None = None
-) -> dict[TopicPartition, tuple[int, Any]]:
-    """What a group has committed: by partition the offset, and ingest's state there or None.
+) -> dict[TopicPartition, OffsetAndMetadata]:
+    """What a group has committed, by partition.
 
     Args:
         broker: of the group.
         group: its name.
-        places: of which partitions; None for all that it has committed.
+        places: of which partitions; None for all that it has committed, of whatever topic.
     """
     async with broker.admin() as admin:
         found = await admin.list_consumer_group_offsets(group, partitions=places)
-    return {
-        place: (one.offset, msgspec.json.decode(one.metadata) if one.metadata else None)
-        for place, one in found.items()
-        if one.offset >= 0
-    }
+    return {place: one for place, one in found.items() if one.offset >= 0}
+
+
+def ingest_state(committed: OffsetAndMetadata) -> dict[str, Any] | None:
+    """Ingest's state in the metadata of an offset; None where somebody else has committed it."""
+    try:
+        state = msgspec.json.decode(committed.metadata, type=dict[str, Any])
+    except (msgspec.DecodeError, TypeError):
+        return None
+    return state if isinstance(state.get("watermark"), int) else None
 
 
 class SourcePartition:
@@ -115,6 +122,8 @@ class SourcePartition:
         self._flushed = (0, 0)
         self._catch_up = CatchUp(number)
         self._heard_at = 0.0
+        self._end = 0
+        self._looking: asyncio.Task[None] | None = None
         self._arrival = Arrival()
 
     async def open(self) -> None:
@@ -162,8 +171,9 @@ class SourcePartition:
             )
 
     async def _committed(self) -> tuple[int | None, Any]:
-        found = await committed_states(self._broker, self._source.group, [self.place])
-        return found.get(self.place, (None, None))
+        found = await committed_offsets(self._broker, self._source.group, [self.place])
+        committed = found.get(self.place)
+        return (None, None) if committed is None else (committed.offset, ingest_state(committed))
 
     @property
     def watermark_us(self) -> int:
@@ -229,8 +239,10 @@ class SourcePartition:
         if ingest.cells >= FLUSH_CELLS:
             return True
         since = asyncio.get_running_loop().time() - self._flushed_at
-        # Who waits is seen by the slower ones elsewhere, which may wait for it next: they hear at once.
-        return (self.waits or since >= FLUSH_SECONDS) and self._flushed != (
+        # For whom this one waits may wait for it next, in another process: it hears soon.
+        moved = self._flushed[0] != self.next_offset
+        pause = ASK_SECONDS if self.waits and moved else FLUSH_SECONDS
+        return since >= pause and self._flushed != (
             self.next_offset,
             ingest.watermark_us,
         )
@@ -293,14 +305,24 @@ class SourcePartition:
         name = str(self.place.partition)
         if ingest.watermark_us > 0:
             self._counters.watermark.labels(name).set(ingest.watermark_us / SECOND)
-        end = self._consumer.last_stable_offset(self.place)
-        if self.waits:  # what is not fetched has no news of its end
-            end = (await self._consumer.end_offsets([self.place]))[self.place]
         self._counters.waits.labels(name).set(self.waits)
+        end = self._consumer.last_stable_offset(self.place)
+        if self.waits and self._looking is None:
+            self._looking = asyncio.create_task(self._look_for_end())
         if end is not None:
             position = max(self.next_offset, await self._consumer.position(self.place))
-            self._counters.lag.labels(name).set(max(end - position, 0))
-            self._catch_up.note(now, position, max(end - position, 0))
+            lag = max(end - position, self._end - position, 0)
+            self._counters.lag.labels(name).set(lag)
+            if not self.waits:
+                self._catch_up.note(now, position, lag)
+
+    async def _look_for_end(self) -> None:
+        """Learn the end of the partition beside the reading: what is not fetched brings no news of it."""
+        try:
+            with contextlib.suppress(KafkaError):
+                self._end = (await self._consumer.end_offsets([self.place]))[self.place]
+        finally:
+            self._looking = None
 
     async def close(self, *, graceful: bool) -> None:
         """Stop; a graceful one flushes what is in memory."""
@@ -314,6 +336,11 @@ class SourcePartition:
                 self._writing.cancel()
                 with contextlib.suppress(asyncio.CancelledError, Exception):
                     await self._writing
+            if self._looking is not None:
+                self._looking.cancel()
+                await asyncio.wait({self._looking})
+                self._looking = None
+            self._counters.waits.labels(str(self.place.partition)).set(0)
             if self._producer is not None:
                 await stop(self._producer)
             self._producer = self._ingest = self._writing = None

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.system
 AHEAD_HOURS = alignment.AHEAD_US // HOUR
 BATCH = 50
 MARKER = 1
-"""The end of a transaction of the feeder is an offset too."""
+"""The end of a transaction of the feeder is an offset too; that of the first hour is passed."""
 
 
 def orders(first_hour: int, last_hour: int) -> Iterator[bytes]:
@@ -50,7 +50,10 @@ async def test_who_is_hours_ahead_waits_until_the_slowest_comes(
             await until(partial(_opened, setting, 2 + number))
         await setting.feed(orders(0, 1), partition=1)
         await setting.until_counted(60)
-        await setting.feed(orders(0, 20), partition=0)
+        await setting.feed(orders(0, 1), partition=0)
+        await setting.until_counted(120)
+        await asyncio.sleep(1)  # the other worker was asked how far it is
+        await setting.feed(orders(1, 20), partition=0)
         await until(waits)
         await asyncio.sleep(3)  # two flushes: what was read by now is counted
         read = await setting.counted() - 60

@@ -29,15 +29,15 @@ def rate(name: str, by: str = "", *matchers: str) -> str:
     return f"sum{kept} (rate({selector(name, *matchers)}[$__rate_interval]))"
 
 
-def owned_lag(matchers: str) -> str:
-    """Events not read yet, told by the instance whose watermark of the source is the newest.
+def owned(name: str, matchers: str) -> str:
+    """A figure of a source, told by the instance whose watermark of the source is the newest.
 
     An instance that gave a source away goes on showing what it saw last.
     """
     watermark = f"monitor_watermark_timestamp_seconds{{{matchers}}}"
     newest = f"{watermark} == on (job, source) group_left () max by (job, source) ({watermark})"
     place = "on (job, instance, source)"
-    return f"monitor_source_lag_events{{{matchers}}} and {place} ({newest})"
+    return f"monitor_{name}{{{matchers}}} and {place} ({newest})"
 
 
 def state_codes(*matchers: str, by: str = SERIES) -> str:

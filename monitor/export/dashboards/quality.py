@@ -3,7 +3,7 @@
 from grafana_foundation_sdk.builders.dashboard import Dashboard, Row
 
 from monitor.export.dashboards import series
-from monitor.export.dashboards.promql import SCRAPED, gauge, owned_lag, rate
+from monitor.export.dashboards.promql import SCRAPED, gauge, owned, rate
 
 
 def add_quality(board: Dashboard) -> Dashboard:
@@ -40,7 +40,7 @@ def add_quality(board: Dashboard) -> Dashboard:
         (
             "Lag",
             "Events of a source that are not read yet.",
-            [("source {{source}}", f"max by (source) ({owned_lag(SCRAPED)})")],
+            [("source {{source}}", f"max by (source) ({owned('source_lag_events', SCRAPED)})")],
             "short",
         ),
         (

@@ -3,7 +3,7 @@
 from collections import defaultdict
 
 from monitor.definitions.plan import Plan
-from monitor.export.dashboards.promql import owned_lag
+from monitor.export.dashboards.promql import owned
 from monitor.export.dashboards.rule import SELECTED, Rule, grown
 from monitor.model.time import MINUTE, SECOND
 
@@ -15,6 +15,8 @@ def progress(plan: Plan) -> list[Rule]:
     """Time that stands still, by the lateness and the buckets of the definitions."""
     behind_us = max(plan.allowed_lateness_us, plan.idle_timeout_us) + _SLACK_US
     watermark = f"max by (job, source) (monitor_watermark_timestamp_seconds{{{SELECTED}}})"
+    # One that waits for another is not to be seen to; the one that it waits for is told.
+    waits = f"min by (job, source) ({owned('source_waits', SELECTED)})"
     widths: dict[int, list[str]] = defaultdict(list)
     for metric in plan.metrics:
         widths[metric.calendar.width_us].append(metric.name)
@@ -27,7 +29,7 @@ def progress(plan: Plan) -> list[Rule]:
     stale = Rule(
         alert="MonitorWatermarkStale",
         severity="page",
-        expr=f"time() - {watermark} > {_seconds(behind_us)}",
+        expr=f"(time() - {watermark} > {_seconds(behind_us)}) unless on (job, source) {waits} == 1",
         wait="5m",
         summary="Source {{ $labels.source }} stands still: its watermark is "
         "{{ $value | humanizeDuration }} behind.",
@@ -49,7 +51,7 @@ def progress(plan: Plan) -> list[Rule]:
 def reading() -> list[Rule]:
     """How far behind the reading is, and how much of what is read counts."""
     read = grown("events_total", "15m")
-    lag = f"sum by (job) ({owned_lag(SELECTED)})"
+    lag = f"sum by (job) ({owned('source_lag_events', SELECTED)})"
     return [
         Rule(
             alert="MonitorSourceLag",
@@ -58,8 +60,8 @@ def reading() -> list[Rule]:
             wait="15m",
             summary="More than five minutes of reading are waiting in the topic "
             "({{ $value | humanize }} events).",
-            remedy="Alerts come late. More ingest processes help up to the number of partitions; a "
-            "backfill catches up by itself.",
+            remedy="Alerts come late. Where MonitorWatermarkStale is told too, sources wait for that one. Else "
+            "more ingest processes help up to the number of partitions; a backfill catches up by itself.",
         ),
         Rule(
             alert="MonitorDeadLettersRising",
