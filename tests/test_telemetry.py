@@ -162,7 +162,9 @@ def test_counters_begin_at_zero_with_the_documented_names() -> None:
 _ROLE = """
 import sys
 from prometheus_client import CollectorRegistry
-from monitor.telemetry import Counters
+from monitor.telemetry import Counters, count_as
+for name in sys.argv[3:]:
+    count_as(name)
 counters = Counters(CollectorRegistry())
 counters.events.labels("accepted").inc(int(sys.argv[1]))
 counters.watermark.labels("0").set(int(sys.argv[2]))
@@ -181,13 +183,26 @@ print(value("monitor_events_total", {"outcome": "accepted"}),
 
 def test_roles_of_one_service_are_added_up(tmp_path: Path) -> None:
     """Counters of two processes add; the watermark is the furthest, also of one that is gone."""
-    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    counted(tmp_path, _ROLE, "3", "100")
+    counted(tmp_path, _ROLE, "4", "90")
+    assert counted(tmp_path, _READ) == "7.0 100.0"
 
-    def run(code: str, *arguments: str) -> str:
-        command = [sys.executable, "-c", code, *arguments]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-        return done.stdout.strip()
 
-    run(_ROLE, "3", "100")
-    run(_ROLE, "4", "90")
-    assert run(_READ) == "7.0 100.0"
+def test_a_role_that_is_started_again_goes_on_with_its_counters_and_leaves_no_files(
+    tmp_path: Path,
+) -> None:
+    counted(tmp_path, _ROLE, "3", "100", "ingest-0")
+    files = sorted(tmp_path.iterdir())
+    assert {file.stem.split("_")[-1] for file in files} == {"ingest-0"}
+    for number in range(3):
+        counted(tmp_path, _ROLE, "4", str(90 + number), "ingest-0")
+    assert sorted(tmp_path.iterdir()) == files
+    assert counted(tmp_path, _READ) == "15.0 92.0"
+
+
+def counted(folder: Path, code: str, *arguments: str) -> str:
+    """What a process of its own prints that counts in this folder."""
+    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(folder)}
+    command = [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return done.stdout.strip()

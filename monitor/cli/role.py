@@ -116,12 +116,13 @@ def command(name: str, config: Path, state: Path, instance: str | None, again: b
     telemetry.configure()
     structlog.contextvars.bind_contextvars(role=name)
     configuration = load(config, environment=environment())
-    counters = Counters(CollectorRegistry())
-    if again:
-        counters.restarts.labels(name).inc()
     relax_collector()
     share_one_heap()
     with contextlib.closing(StateFolder.of(configuration, state, name=instance)) as folder:
+        telemetry.count_as(folder.seat(name))
+        counters = Counters(CollectorRegistry())
+        if again:
+            counters.restarts.labels(name).inc()
         parts = Parts(
             configuration=configuration,
             service=Service.of(configuration),

@@ -7,6 +7,7 @@ survive: the journal's topics hold the state.
 
 import contextlib
 import fcntl
+import itertools
 import os
 import uuid
 from pathlib import Path
@@ -72,6 +73,18 @@ class StateFolder:
         if _locks(self._open(f"{role}.lock"), fcntl.LOCK_EX):
             return f"{self._name or (self.path / _IDENTITY).read_text()}-{role}"
         return None
+
+    def seat(self, role: str) -> str:
+        """What a role's process counts as: `ROLE-0`, or the next that none has at this time.
+
+        Held until the process ends, however it does: its successor goes on with its counters.
+        """
+        numbers = itertools.count()
+        return next(
+            seat
+            for number in numbers
+            if _locks(self._open(f"{(seat := f'{role}-{number}')}.lock"), fcntl.LOCK_EX)
+        )
 
     def close(self) -> None:
         """Release the locks."""

@@ -36,6 +36,17 @@ def test_one_process_a_role_has_the_static_name(tmp_path: Path) -> None:
         assert third.instance("ingest") == name
 
 
+def test_every_process_of_a_role_has_a_seat_and_its_successor_takes_it(tmp_path: Path) -> None:
+    with closing(folder(tmp_path)) as first, closing(folder(tmp_path)) as second:
+        first.enter()
+        assert first.seat("ingest") == "ingest-0"
+        assert second.seat("ingest") == "ingest-1"
+        assert second.seat("core") == "core-0"
+        first.close()
+        with closing(folder(tmp_path)) as third:
+            assert third.seat("ingest") == "ingest-0"
+
+
 def test_another_port_is_another_service(tmp_path: Path) -> None:
     assert folder(tmp_path).path != folder(tmp_path, port=1).path
     assert folder(tmp_path).view("a") != folder(tmp_path).view("b")
