@@ -45,6 +45,19 @@ def share_one_heap() -> bool:
     return mallopt is not None and mallopt(_M_ARENA_MAX, 1) == 1
 
 
+def give_back() -> bool:
+    """Return to the system what the heap holds and nobody uses, the holes in it too (malloc_trim(3)).
+
+    By itself the GNU allocator gives back only what lies above all that is in use, and less of that
+    the larger the blocks were that it has seen: a process seems to grow that does not.
+
+    Returns:
+        Whether there was anything; another allocator has no such call.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    return trim is not None and trim(0) == 1
+
+
 def ask_for_long_turns() -> bool:
     """Tell Linux that this is work for throughput: let it run for long, and others before it.
 

@@ -4,15 +4,18 @@ prometheus-client's own process collector knows the process that is asked only, 
 """
 
 import asyncio
+import itertools
 import os
 from pathlib import Path
 
 from monitor.cli.limits import file_limit, memory_limit
+from monitor.cli.tuning import give_back
 from monitor.clock import Clock
 from monitor.model.time import SECOND
 from monitor.telemetry import Counters
 
 EVERY_SECONDS = 5.0
+_GIVE_BACK_BEATS = 60
 
 _SELF = Path("/proc/self")
 
@@ -51,9 +54,14 @@ def show_limits(role: str, counters: Counters, *, root: Path = Path("/")) -> Non
 
 
 async def keep_vitals(role: str, counters: Counters, clock: Clock) -> None:
-    """Show it every few seconds until cancelled; a process that is frozen or gone falls silent."""
+    """Show it every few seconds until cancelled; a process that is frozen or gone falls silent.
+
+    Every few minutes it gives back what it does not need first.
+    """
     show_limits(role, counters)
-    while True:
+    for beat in itertools.count(1):
+        if beat % _GIVE_BACK_BEATS == 0:
+            give_back()
         counters.role_seen.labels(role).set(clock() / SECOND)
         observe(role, counters, tasks=len(asyncio.all_tasks()))
         await asyncio.sleep(EVERY_SECONDS)

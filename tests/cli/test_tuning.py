@@ -47,6 +47,20 @@ def test_threads_share_one_heap() -> None:
     assert heaps[1] == 1
 
 
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="an allocator without such a call")
+def test_holes_in_the_heap_are_given_back() -> None:
+    program = (
+        "def pages(): return int(open('/proc/self/statm').read().split()[1])\n"
+        "kept = [bytes(60_000) for _ in range(2_000)]\n"
+        "del kept[:-1]\n"
+        "before = pages()\n"
+        "print(give_back(), (before - pages()) * os.sysconf('SC_PAGE_SIZE'))"
+    )
+    took, size = told(program)
+    assert took == "True"
+    assert int(size) > 50_000_000
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="a call of Linux")
 def test_long_turns_are_for_the_process_and_its_threads_and_leave_its_niceness() -> None:
     program = (

@@ -39,7 +39,10 @@ def test_a_system_that_does_not_tell_still_gets_the_tasks(tmp_path: Path) -> Non
 
 
 async def test_they_are_kept_up_to_date(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[bool] = []
     monkeypatch.setattr(vitals, "EVERY_SECONDS", 0.001)
+    monkeypatch.setattr(vitals, "_GIVE_BACK_BEATS", 2)
+    monkeypatch.setattr(vitals, "give_back", lambda: given.append(True))
     registry = CollectorRegistry()
     keeping = asyncio.create_task(
         vitals.keep_vitals("core", Counters(registry), lambda: 7 * SECOND + SECOND // 2)
@@ -51,6 +54,7 @@ async def test_they_are_kept_up_to_date(monkeypatch: pytest.MonkeyPatch) -> None
     other = asyncio.create_task(asyncio.sleep(60))
     await asyncio.sleep(0.05)
     assert registry.get_sample_value(NAMES[2], {"role": "core"}) == (alone or 0) + 1
+    assert len(given) > 1
     for task in (keeping, other):
         task.cancel()
 
