@@ -62,8 +62,8 @@ def ask_for_long_turns() -> bool:
     """Tell Linux that this is work for throughput: let it run for long, and others before it.
 
     Where more processes want to run than there are cores, the scheduler changes between them every
-    three milliseconds or so, and each finds the caches full of another's data: four ingest processes on
-    two cores cost half as much again for every event (`benchmarks/scale.py`). With the policy
+    few milliseconds, and each finds the caches full of another's data: four ingest processes on two cores
+    cost 1.2 to 1.75 times as much for every event as one (`benchmarks/scale.py`). With the policy
     `SCHED_BATCH` (sched(7)) and the longest slice (sched_setattr(2), `sched_runtime` since Linux 6.12) they
     cost what one does, and whoever asks for less at a time is let in before them. Nobody's share changes.
 
