@@ -3,6 +3,11 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says more of the machine, and of what else runs on it, than of the code.
+settings.register_profile("monitor", deadline=None)
+settings.load_profile("monitor")
 
 _BEGUN_BY = 0.5
 """The share of the files by which those that wait for servers have begun: none is left for the end."""

@@ -230,7 +230,7 @@ rows_strategy = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows=rows_strategy, cuts=st.lists(st.integers(0, 40), max_size=5), data=st.data())
 def test_any_cut_and_order_gives_the_sums_of_the_raw_rows(
     rows: Rows, cuts: list[int], data: st.DataObject

@@ -15,7 +15,7 @@ some = st.lists(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(drawn=some, seed=st.integers(0, 99))
 def test_what_is_kept_does_not_depend_on_the_order(
     drawn: list[tuple[int, int, int]], seed: int

@@ -16,7 +16,7 @@ ZONES = ["UTC", "Europe/Berlin", "America/New_York"]
 MARCH = 1_773_619_200_000_000  # Monday 2026-03-16: clocks move within the weeks
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     seed=st.integers(0, 2**32 - 1),
     days=st.integers(3, 50),

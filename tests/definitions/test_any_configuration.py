@@ -21,7 +21,7 @@ from tests.strategies.configurations import (
 
 
 @pytest.mark.slow
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(files=FILES, environment=ENVIRONMENTS)
 @example(files=(bytes_of(dumped(MONITOR)), bytes_of(dumped(METRICS))), environment={})
 @example(files=(b"source: {synthetic: {}}\n", b"{}"), environment={})  # no metric at all

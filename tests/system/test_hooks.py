@@ -34,6 +34,8 @@ from tests.system.servers import Kafka
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "resolved_to_webhook.py"
+SESSION_SECONDS = 120
+"""Whoever follows on one that was killed waits until its session ends, a minute by Faust's default."""
 
 
 @dataclass
@@ -129,7 +131,7 @@ async def test_every_resolved_incident_reaches_the_webhook(
         async def has_come() -> bool:
             return webhook.ids() >= {f"a{number}" for number in numbers}
 
-        return until(has_come, 60)
+        return until(has_come, SESSION_SECONDS)
 
     async with appending(broker, topics) as append:
         webhook.refusals = 1
@@ -184,7 +186,7 @@ async def test_the_role_hooks_keeps_grafana(tmp_path: Path, kafka: Kafka) -> Non
             async def it_does() -> bool:
                 return texts() == sorted(wanted)
 
-            await until(it_does, 60)
+            await until(it_does, SESSION_SECONDS)
 
         def noted(number: int, text: str) -> Record:
             at: dict[str, Any] = {"time_us": T0, "time_end_us": T0}
