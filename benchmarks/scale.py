@@ -38,6 +38,7 @@ from monitor import telemetry
 from monitor.cli.tuning import ask_for_long_turns, relax_collector
 from monitor.kafka.broker import Broker
 from monitor.kafka.ingest_worker import BATCH
+from monitor.kafka.source_partition import committed_offsets
 from tests.system.running import Run, configured
 from tests.system.servers import free_port, running_kafka
 
@@ -124,9 +125,8 @@ def held(run: Run) -> int:
 
 async def committed(broker: Broker, topic: str) -> int:
     """Events whose frames are committed."""
-    async with broker.admin() as admin:
-        found = await admin.list_consumer_group_offsets(topic)
-    return sum(max(place.offset, 0) for place in found.values())
+    found = await committed_offsets(broker, topic)
+    return sum(place.offset for place in found.values())
 
 
 async def ingest(

@@ -10,10 +10,10 @@ import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, Protocol
 
-import structlog
 from aiokafka.errors import KafkaError
 
 from monitor.errors import MonitorError
+from monitor.kafka.catching_up import say
 from monitor.model.time import HOUR, NEVER, SECOND
 
 AHEAD_US: Final = 6 * HOUR
@@ -26,11 +26,6 @@ SAY_SECONDS: Final = 30.0
 
 Committed = Callable[[], Awaitable[Mapping[int, int]]]
 """-> the watermark of every partition, by its number, that the group has committed."""
-
-
-def _say(event: str, **fields: Any) -> None:
-    # Not `_log.info` itself: see `catching_up`.
-    structlog.get_logger(__name__).info(event, **fields)
 
 
 class Aligned(Protocol):
@@ -59,7 +54,7 @@ class Alignment:
         say: takes an event and its fields; the log at `info`.
     """
 
-    def __init__(self, committed: Committed, say: Callable[..., Any] = _say) -> None:
+    def __init__(self, committed: Committed, say: Callable[..., Any] = say) -> None:
         self._committed = committed
         self._say = say
         self._known: Mapping[int, int] = {}

@@ -11,7 +11,8 @@ SAY_SECONDS: Final = 30.0
 _log = structlog.get_logger(__name__)
 
 
-def _say(event: str, **fields: Any) -> None:
+def say(event: str, **fields: Any) -> None:
+    """Write a line of the log, at `info`."""
     # Not `_log.info` itself: that would be bound as logging is set up at import, which is not at all.
     _log.info(event, **fields)
 
@@ -24,7 +25,7 @@ class CatchUp:
         say: takes an event and its fields; the log at `info`.
     """
 
-    def __init__(self, partition: int, say: Callable[..., Any] = _say) -> None:
+    def __init__(self, partition: int, say: Callable[..., Any] = say) -> None:
         self._partition = partition
         self._say = say
         self._since: tuple[float, int, int] | None = None

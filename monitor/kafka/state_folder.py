@@ -7,7 +7,6 @@ survive: the journal's topics hold the state.
 
 import contextlib
 import fcntl
-import itertools
 import os
 import uuid
 from pathlib import Path
@@ -79,12 +78,10 @@ class StateFolder:
 
         Held until the process ends, however it does: its successor goes on with its counters.
         """
-        numbers = itertools.count()
-        return next(
-            seat
-            for number in numbers
-            if _locks(self._open(f"{(seat := f'{role}-{number}')}.lock"), fcntl.LOCK_EX)
-        )
+        number = 0
+        while not _locks(self._open(f"{role}-{number}.lock"), fcntl.LOCK_EX):
+            number += 1
+        return f"{role}-{number}"
 
     def close(self) -> None:
         """Release the locks."""
